@@ -1,0 +1,1 @@
+"""DuckDB: connections, rendering and analysis of SQL."""

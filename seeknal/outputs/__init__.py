@@ -1,0 +1,1 @@
+"""How a unit's result is published."""

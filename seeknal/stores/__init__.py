@@ -1,0 +1,1 @@
+"""Where completions, leases and runs are kept."""

@@ -1,0 +1,1 @@
+"""Values: time, intervals, units and state. Frozen, no I/O, no clock."""
