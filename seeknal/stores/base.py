@@ -1,0 +1,268 @@
+"""The store: completions, restatements, runs, leases. One contract, several implementations.
+
+What holds for every verb:
+
+* It is atomic: others see all of it or nothing, and one that raises has changed nothing.
+* Times are seconds of the store's own clock (:meth:`Store.now`); no caller's clock decides.
+* A lease is expired when ``until < now``; at ``until == now`` it still holds.
+* A verb that needs a :class:`Claim` refuses a token that is not the unit's current one, and
+  accepts an expired one as long as nobody else has claimed the unit since: an outage of the
+  store, or a slow worker, is no reason to throw work away.
+* Names of flows and runs are plain strings; unknown ones have empty state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.state import (
+    AuditEntry,
+    Claim,
+    CompletedValue,
+    Completion,
+    Counts,
+    Event,
+    FlowState,
+    Restatement,
+    Run,
+    RunStatus,
+    UnitRecord,
+    UnitResult,
+    UnitStatus,
+)
+from seeknal.workflow.units import PlannedUnit, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes a flow's state by hand, and why: what the audit keeps."""
+
+    actor: str
+    action: str
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """The runs that hold units of a flow, as of ``version``.
+
+    A run holds its planned units while it is active; a paused or ended run only those that are
+    under lease. ``version`` changes whenever the set of holding runs may have changed.
+    """
+
+    version: int
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What else has published, or may have, within a unit's time (``prepare``)."""
+
+    completions: tuple[Completion, ...]
+    publishing: tuple[Unit, ...]
+
+
+class Store(Protocol):
+    """Keeps one project's state. Safe for use by several threads and several processes."""
+
+    def now(self) -> float:
+        """Return the store's time in seconds since the epoch."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; later calls may fail."""
+        ...
+
+    # -- a flow's state ---------------------------------------------------------------------
+
+    def flows(self) -> list[str]:
+        """Return the names of all flows that have state, sorted."""
+        ...
+
+    def state(self, flow: str) -> FlowState:
+        """Return a consistent snapshot of a flow's state."""
+        ...
+
+    def mark(
+        self,
+        flow: str,
+        completions: Iterable[Completion],
+        values: Iterable[CompletedValue],
+        change: Change,
+    ) -> None:
+        """Complete by hand. Time that is already completed keeps its provenance.
+
+        Restatements and unfinished plans within the marked time are settled. Audited.
+        """
+        ...
+
+    def restate(
+        self,
+        flow: str,
+        restatements: Iterable[Restatement],
+        values: Iterable[str],
+        change: Change,
+    ) -> None:
+        """Ask for completed time, and completed values, to be done again. Audited.
+
+        What is not completed is ignored. Completions stay: the output is still there.
+        A later restatement of the same time replaces the earlier one's reason.
+        """
+        ...
+
+    def clear_restatements(
+        self, flow: str, within: IntervalSet, values: Iterable[str], change: Change
+    ) -> None:
+        """Withdraw restatements that lie within the given time, or of the given values. Audited."""
+        ...
+
+    def failed(self, flow: str) -> list[UnitRecord]:
+        """Return the flow's failed units in order of time (or value), with error and attempts.
+
+        A failed unit stays until it is planned by a later run, completed or marked, in its
+        own shape or in one that covers it.
+        """
+        ...
+
+    def audit(self, flow: str | None = None, limit: int = 1000) -> list[AuditEntry]:
+        """Return the latest audited changes, newest first."""
+        ...
+
+    # -- runs -------------------------------------------------------------------------------
+
+    def holds(self, flow: str) -> Holds:
+        """Return who holds units of a flow.
+
+        Embedded stores first end, as interrupted, the runs whose owner process is gone.
+        """
+        ...
+
+    def register(self, run: Run, version: int) -> bool:
+        """Start a run: ``created`` is set by the store, ``cursor`` starts empty.
+
+        Its planned ranges and values join the flow's unfinished ones; failed records within
+        them are dropped. Returns False, changing nothing, if ``version`` is not the current
+        one: read :meth:`holds` again and plan anew.
+        """
+        ...
+
+    def run(self, run_id: str) -> Run | None:
+        """Return a run, or None if there is none of that id."""
+        ...
+
+    def runs(self, flow: str | None = None, limit: int = 100) -> list[Run]:
+        """Return runs, newest first."""
+        ...
+
+    def set_status(self, run_id: str, status: RunStatus) -> bool:
+        """Pause, resume, cancel or interrupt a run; returns whether anything changed.
+
+        Only an active or paused run can change. Paused: no new claims, what runs goes on.
+        Cancelled or interrupted: its records that are not failed go, and with them its leases
+        and tokens, so that what still runs can neither renew, prepare nor complete.
+        """
+        ...
+
+    def feed(
+        self, run_id: str, units: Sequence[PlannedUnit], cursor: str, next_cursor: str
+    ) -> bool:
+        """Queue units of an active run, in this order, ready at once.
+
+        Returns False, changing nothing, if the run's cursor is not ``cursor`` any more (another
+        feeder was faster) or the run is not active.
+        """
+        ...
+
+    def window(self, run_id: str) -> int:
+        """Return how many fed units of a run are queued or running: what the feed tops up."""
+        ...
+
+    def counts(self, run_id: str) -> Counts:
+        """Return a run's counts, in constant time."""
+        ...
+
+    def records(self, run_id: str, status: UnitStatus | None = None, limit: int = 1000) -> list[
+        UnitRecord
+    ]:
+        """Return unit records of a run, in the order in which they were fed."""
+        ...
+
+    def events(self, run_id: str, after: str = "", limit: int = 1000) -> list[Event]:
+        """Return a run's events after an event's id, oldest first; only the latest are kept."""
+        ...
+
+    # -- units ------------------------------------------------------------------------------
+
+    def claim(
+        self, worker: str, lease: float, run_id: str | None = None, unit: Unit | None = None
+    ) -> Claim | None:
+        """Lease a unit to a worker for ``lease`` seconds, or return None if none is to be had.
+
+        With ``run_id`` and ``unit`` that unit, else the first ready unit of any active run:
+        by priority (higher first), then the run's age, then the order of feeding.
+        A unit that is completed and not restated counts as done and is not leased; one whose
+        lease is held is not leased (an expired lease is held until somebody claims or reaps).
+        The token is greater than any before it: ``max(previous + 1, now in microseconds)``.
+        """
+        ...
+
+    def renew(self, claim: Claim, lease: float) -> bool:
+        """Extend a lease to ``now + lease``; False if the token is no longer current.
+
+        A unit that was reaped and that nobody has claimed since is leased again.
+        """
+        ...
+
+    def prepare(self, claim: Claim) -> Overlap:
+        """Fence the publication: remember that the unit is about to replace output.
+
+        Returns the completions, and other units that prepared and never completed, that
+        overlap the unit's time.
+
+        Raises:
+            LeaseLostError: the token is no longer current, or the run was cancelled.
+        """
+        ...
+
+    def forget(self, claim: Claim, spans: IntervalSet) -> None:
+        """Take back completions within ``spans``, whose output this unit is about to remove.
+
+        Raises:
+            LeaseLostError: the token is no longer current.
+        """
+        ...
+
+    def complete(self, claim: Claim, fingerprint: str, result: UnitResult) -> None:
+        """Make the unit complete, with the claim's origin and schedule; the record goes.
+
+        Completions, restatements, unfinished plans, failed records and prepared publications
+        within the unit's time are settled by it. The run ends (done, or failed) with its last
+        unit.
+
+        Raises:
+            LeaseLostError: the token is no longer current, or the run was cancelled.
+        """
+        ...
+
+    def fail(self, claim: Claim, error: str, retry_in: float | None) -> None:
+        """End an attempt: tried again in ``retry_in`` seconds, or failed for good if None.
+
+        Raises:
+            LeaseLostError: the token is no longer current.
+        """
+        ...
+
+    def release(self, claim: Claim) -> None:
+        """Hand a unit back, ready at once, without an attempt; nothing if the token is stale."""
+        ...
+
+    def reap(self, limit: int = 500) -> list[UnitRecord]:
+        """Queue again, ready at once, running units whose lease expired, or whose worker is dead.
+
+        It costs them no attempt. Returns what was reaped.
+        """
+        ...
