@@ -47,8 +47,9 @@ class Schedule:
     """When a flow's intervals begin: ``cron`` read on the wall clock of ``timezone``.
 
     Hashable, and equal when both texts are. ScheduleError when either is not valid, or when the
-    expression can never fire. All methods are pure functions of integer UTC epoch seconds within
-    the years 1900 to 2100, and raise TimeError for an instant beyond.
+    expression can never fire. All methods are pure functions of integer UTC epoch seconds. The
+    years 1900 to 2100 are supported, and fifty more on either side so that intervals at the edges
+    are whole; an instant beyond is a TimeError.
     """
 
     cron: str
@@ -57,6 +58,21 @@ class Schedule:
     def __post_init__(self) -> None:
         wall_pattern(self.cron)
         load_zone(self.timezone)
+        object.__setattr__(self, "cron", " ".join(self.cron.split()))
+
+    def __str__(self) -> str:
+        """Return ``cron timezone``, which :meth:`parse` reads back."""
+        return f"{self.cron} {self.timezone}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Schedule":
+        """Return the schedule whose ``str`` is ``text``; ScheduleError when there is none."""
+        cron, _, timezone = text.rpartition(" ")
+        if not cron:
+            raise ScheduleError(
+                f"{text!r} is no schedule with a time zone; write it as '@daily Europe/London'."
+            )
+        return cls(cron, timezone)
 
     @property
     def zone(self) -> ZoneInfo:

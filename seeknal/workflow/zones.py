@@ -18,9 +18,10 @@ DAY = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_ORDINAL = EPOCH.toordinal()
 
-#: The supported instants: all of the local years 1900 to 2100 in every zone.
-EARLIEST = int(datetime(1899, 12, 31, tzinfo=UTC).timestamp())
-LATEST = int(datetime(2101, 1, 2, tzinfo=UTC).timestamp())
+#: The instants that schedules take. The years people may ask for are 1900 to 2100; the margin of
+#: fifty years keeps the interval at either edge whole, however rare its schedule's ticks are.
+EARLIEST = int(datetime(1850, 1, 1, tzinfo=UTC).timestamp())
+LATEST = int(datetime(2151, 1, 1, tzinfo=UTC).timestamp())
 
 #: How far back a local time can have been shown before: offsets are shorter than a day, so what a
 #: zone did three days ago cannot repeat the wall clock of now.
@@ -60,8 +61,8 @@ def check_instant(instant: int) -> int:
         raise TimeError(f"{instant!r} is not an instant; give whole UTC epoch seconds.")
     if not EARLIEST <= instant <= LATEST:
         raise TimeError(
-            f"{describe(instant)} is outside the years 1900 to 2100; "
-            "choose dates within those years."
+            f"{describe(instant)} is outside the years 1850 to 2150 that schedules know; "
+            "choose dates between 1900 and 2100."
         )
     return instant
 
