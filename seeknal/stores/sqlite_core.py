@@ -1,0 +1,167 @@
+"""What the verbs of the embedded store share: its clock, its file, and a run's tally."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from seeknal.errors import LeaseLostError
+from seeknal.stores.base import Change
+from seeknal.stores.sqlite_db import Database
+from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS
+from seeknal.stores.sqlite_rows import unit_of, value_text
+from seeknal.stores.sqlite_schema import FAILED, RUNNING
+from seeknal.workflow.state import Claim, RunStatus, UnitResult
+from seeknal.workflow.units import Unit
+
+EVENTS_KEPT: Final = 10_000
+NOTHING: Final = UnitResult()
+_EVENTS_SLACK: Final = 500  # trimmed in bulk, so that an event seldom costs a deletion
+
+_SEE_FLOW = "INSERT OR IGNORE INTO flows (name) VALUES (?)"
+_NEW_VERSION = "UPDATE flows SET version = version + 1 WHERE name = ?"
+_AUDIT = "INSERT INTO audit (at, actor, action, flow, what, reason) VALUES (?, ?, ?, ?, ?, ?)"
+_TALLY = """
+UPDATE runs SET done = done + ?, failed = failed + ?, running = running + ?, live = live + ?,
+    retries = retries + ?, rows = rows + ?, bytes = bytes + ?, busy = busy + ?,
+    last_event = last_event + 1
+WHERE id = ? RETURNING flow, status, units, done, failed, last_event
+"""
+_END = "UPDATE runs SET status = ?, last_event = last_event + 1 WHERE id = ? RETURNING last_event"
+_EVENT = """
+INSERT INTO events (run, id, at, kind, unit, worker, detail) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_OLD_EVENTS = "DELETE FROM events WHERE run = ? AND id <= ?"
+_HELD = """
+SELECT seq, state, token FROM units
+WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
+"""
+_VALUE_DONE = """
+SELECT 1 FROM completed_values WHERE flow = ?1 AND value = ?2
+    AND NOT EXISTS (SELECT 1 FROM restated_values WHERE flow = ?1 AND value = ?2)
+"""
+_FAILED_NEAR = f"""
+SELECT seq, start, end FROM units
+WHERE state = {FAILED} AND flow = ? AND value = '' AND start < ? AND end > ?
+"""
+_FAILED_VALUE = f"DELETE FROM units WHERE state = {FAILED} AND flow = ? AND value = ?"
+_DROP_UNIT = "DELETE FROM units WHERE seq = ?"
+
+
+class Note(NamedTuple):
+    """What an event says: a unit's if it has a unit, else the run's."""
+
+    kind: str
+    unit: str = ""
+    worker: str = ""
+    detail: str = ""
+
+
+class Core:
+    """The embedded store's file and clock."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Open the state file, or make it.
+
+        ``clock`` returns seconds since the epoch; processes that share a file share a machine.
+
+        Raises:
+            StoreError: the file is damaged, of a newer version, or cannot be written.
+        """
+        self._clock = clock
+        self._db = Database(Path(path))
+
+    def now(self) -> float:
+        """Return the store's time in seconds since the epoch."""
+        return self._clock()
+
+    def close(self) -> None:
+        """Close the file; later calls raise StoreError."""
+        self._db.close()
+
+    def _audit(self, db: sqlite3.Connection, flow: str, change: Change) -> None:
+        db.execute(_SEE_FLOW, (flow,))
+        db.execute(
+            _AUDIT,
+            (self.now(), change.actor, change.action, flow, change.what, change.reason),
+        )
+
+    def _event(self, db: sqlite3.Connection, run: str, number: int, note: Note) -> None:
+        db.execute(_EVENT, (run, number, self.now(), *note))
+        if number > EVENTS_KEPT and number % _EVENTS_SLACK == 0:
+            db.execute(_OLD_EVENTS, (run, number - EVENTS_KEPT))
+
+    def _tally(
+        self, db: sqlite3.Connection, run: str, note: Note, *,
+        done: int = 0, failed: int = 0, running: int = 0, live: int = 0, retries: int = 0,
+        result: UnitResult = NOTHING,
+    ) -> None:
+        """Count what became of a unit, tell of it, and end the run with its last unit."""
+        made = (result.rows, result.bytes, result.seconds)
+        row: Any = db.execute(
+            _TALLY, (done, failed, running, live, retries, *made, run)
+        ).fetchone()
+        flow, status, units, all_done, all_failed, number = row
+        self._event(db, run, number, note)
+        is_open = status in (RunStatus.ACTIVE, RunStatus.PAUSED)
+        if is_open and all_done + all_failed >= units:
+            end = RunStatus.FAILED if all_failed else RunStatus.DONE
+            number = db.execute(_END, (end, run)).fetchone()[0]
+            self._event(db, run, number, Note(end))
+            new_version(db, flow)
+        elif running and status != RunStatus.ACTIVE:
+            new_version(db, flow)
+
+
+def new_version(db: sqlite3.Connection, flow: str) -> None:
+    """Note that the set of runs that hold a flow's units may have changed."""
+    db.execute(_SEE_FLOW, (flow,))
+    db.execute(_NEW_VERSION, (flow,))
+
+
+def is_done(db: sqlite3.Connection, unit: Unit) -> bool:
+    """Say whether a unit's time, or value, is completed and nothing of it restated."""
+    if unit.value is not None:
+        return db.execute(_VALUE_DONE, (unit.flow, unit.value)).fetchone() is not None
+    if not COMPLETIONS.covers(db, unit.flow, unit.start, unit.end):
+        return False
+    return not RESTATEMENTS.within(db, unit.flow, unit.start, unit.end)
+
+
+def drop_failed(db: sqlite3.Connection, unit: Unit) -> None:
+    """Drop the failed records within a unit's time, and those whose time is done with it."""
+    if unit.value is not None:
+        db.execute(_FAILED_VALUE, (unit.flow, value_text(unit.value)))
+        return
+    for seq, start, end in db.execute(_FAILED_NEAR, (unit.flow, unit.end, unit.start)).fetchall():
+        inside = unit.start <= start and end <= unit.end
+        if inside or is_done(db, unit_of(unit.flow, start, end, "")):
+            db.execute(_DROP_UNIT, (seq,))
+
+
+def held(db: sqlite3.Connection, claim: Claim) -> tuple[int, bool] | None:
+    """Return a claimed unit's row, and whether it runs; None if the token is not current."""
+    unit = claim.unit
+    key = (unit.flow, unit.start, unit.end, value_text(unit.value), claim.run)
+    row = db.execute(_HELD, key).fetchone()
+    if row is None or row[2] != claim.token:
+        return None
+    return row[0], row[1] == RUNNING
+
+
+def must_hold(db: sqlite3.Connection, claim: Claim) -> tuple[int, bool]:
+    """Return what :func:`held` does.
+
+    Raises:
+        LeaseLostError: the token is not current.
+    """
+    found = held(db, claim)
+    if found is None:
+        raise LeaseLostError(
+            f"The unit {claim.unit} of run {claim.run} is no longer leased to {claim.worker}: "
+            f"another worker claimed it, or the run has ended. It is left to them."
+        )
+    return found

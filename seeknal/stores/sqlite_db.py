@@ -1,0 +1,215 @@
+"""One SQLite file: opening, creating, transactions, and errors that an operator can act on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from seeknal.errors import StoreError, StoreUnavailableError
+from seeknal.stores.sqlite_schema import SCHEMA, SCHEMA_VERSION
+
+BUSY_SECONDS = 60.0
+
+
+class Database:
+    """A connection to the state file, shared by the threads of a process under one lock.
+
+    A connection per thread was measured to be no faster, and SQLite would let its threads
+    sleep for each other. A forked child opens its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = self._open()
+        self._pid = os.getpid()
+        self._inherited: list[sqlite3.Connection | None] = []
+
+    def close(self) -> None:
+        """Close the connection; a later transaction raises StoreError."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Run the block in one writing transaction: all of it, or nothing if it raises."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Run the block on one snapshot, which no writer blocks or is blocked by."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        if self._pid != os.getpid():
+            self._reopen()
+        with self._lock, _explained(self.path):
+            connection = self._connection
+            if connection is None:
+                raise StoreError(f"The state file {self.path} was closed.")
+            try:
+                connection.execute(begin)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.rollback()
+                raise
+
+    def _reopen(self) -> None:
+        """Open anew after a fork, where neither the lock nor the connection may be used."""
+        self._inherited.append(self._connection)
+        self._lock = threading.Lock()
+        self._connection = self._open()
+        self._pid = os.getpid()
+
+    def _open(self) -> sqlite3.Connection:
+        with _explained(self.path):
+            if not self.path.exists():
+                _create(self.path)
+            if self.path.stat().st_size == 0:
+                raise StoreError(
+                    f"The state file {self.path} is empty: it was cut off. "
+                    f"Put a copy of it back, or delete it to start without state."
+                )
+            connection = _connect(self.path)
+            try:
+                _check_version(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+        cached_statements=256,
+    )
+    # In WAL mode NORMAL cannot corrupt; a power cut may take the last transactions with it,
+    # and the units they completed run again.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"The state file {path} was written by a newer Seeknal (its schema is {version}, "
+            f"this one knows {SCHEMA_VERSION}). Upgrade Seeknal on this machine."
+        )
+    if version < SCHEMA_VERSION:
+        raise StoreError(
+            f"The file {path} is a database, but not a state file of Seeknal. "
+            f"Move it away, or put the state file back in its place."
+        )
+
+
+def _create(path: Path) -> None:
+    """Make a state file under another name and move it into place whole.
+
+    So a state file that is cut off is a damaged one, never one that is being made, and of
+    several processes that start at once the first one's stays.
+    """
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size and not path.exists():
+        raise StoreError(
+            f"The state file {path} is gone, but its log {log.name} is there. Put the state "
+            f"file back, or delete {log.name} as well to start without state."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+    try:
+        connection = _connect(new)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN; {SCHEMA} COMMIT")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        finally:
+            connection.close()
+        _move(new, path)
+    finally:
+        for leftover in ("", "-wal", "-shm"):
+            new.with_name(new.name + leftover).unlink(missing_ok=True)
+
+
+def _move(new: Path, path: Path) -> None:
+    """Give a file its name unless somebody else was faster."""
+    try:
+        path.hardlink_to(new)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links: the first one still wins, but for an instant.
+        if not path.exists():
+            new.rename(path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(error, path) from error
+    except OSError as error:
+        raise StoreError(
+            f"The state file {path} cannot be used: {error.strerror or error}. Check the path "
+            f"and that this user may write in {path.parent}."
+        ) from error
+
+
+_LOCKED = (
+    f"was locked by another process for {BUSY_SECONDS:.0f} seconds. See what else uses it, and "
+    f"run again."
+)
+_DENIED = (
+    "cannot be written. Let this user write the file and its folder, or use another project "
+    "folder."
+)
+_DAMAGED = (
+    "is damaged ({error}). Put a copy of it back, or move it and its -wal file away to start "
+    "without state."
+)
+# By the beginning of SQLite's name for the error; the first that fits is taken.
+_SENTENCES: Final = {
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
+    "SQLITE_READONLY_DBMOVED": (
+        "was moved or deleted while it was in use. Put it back, or start without state, and run "
+        "again."
+    ),
+    "SQLITE_READONLY": _DENIED,
+    "SQLITE_CANTOPEN": _DENIED,
+    "SQLITE_PERM": _DENIED,
+    "SQLITE_FULL": (
+        "is on a disk that is full. Free some space and run again; nothing was changed."
+    ),
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_IOERR": (
+        "cannot be read or written ({error}). Check the disk and its free space, and run again; "
+        "nothing was changed."
+    ),
+}
+
+
+def _explain(error: sqlite3.Error, path: Path) -> StoreError:
+    name = str(getattr(error, "sqlite_errorname", ""))
+    sentence = next((s for start, s in _SENTENCES.items() if name.startswith(start)), None)
+    if sentence is None and isinstance(error, sqlite3.DataError):
+        sentence = _DAMAGED
+    text = (sentence or "failed ({error}).").format(error=error)
+    kind = StoreUnavailableError if sentence is _LOCKED else StoreError
+    return kind(f"The state file {path} {text}")

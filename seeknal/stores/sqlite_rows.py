@@ -1,0 +1,113 @@
+"""Rows of the state file, and the values they stand for."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from seeknal.stores.ranges import Stretch
+from seeknal.stores.sqlite_schema import FAILED, READY, RUNNING, WAITING
+from seeknal.workflow.state import (
+    Completion,
+    Counts,
+    Origin,
+    Run,
+    RunStatus,
+    UnitRecord,
+    UnitStatus,
+)
+from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
+
+UNIT_COLUMNS: Final = (
+    "run, flow, start, end, value, origin, schedule, state, attempts, ready, worker, until, error"
+)
+RUN_COLUMNS: Final = (
+    "id, flow, spec, fingerprint, planned, units, options, created_by, owner, status, created, "
+    "cursor"
+)
+COUNT_COLUMNS: Final = "units, done, failed, running, retries, rows, bytes, busy"
+
+STATES: Final = {
+    UnitStatus.QUEUED: (READY, WAITING),
+    UnitStatus.RUNNING: (RUNNING,),
+    UnitStatus.FAILED: (FAILED,),
+}
+_STATUS: Final = {state: status for status, states in STATES.items() for state in states}
+
+
+def value_text(value: str | None) -> str:
+    """Return what stands for a unit's value in its key: '' for an interval."""
+    return "" if value is None else f"={value}"
+
+
+def unit_of(flow: str, start: int, end: int, text: str) -> Unit:
+    """Return the unit of a row's flow, start, end and value."""
+    return Unit(flow, start, end, text[1:] if text else None)
+
+
+def record_of(row: Sequence[Any]) -> UnitRecord:
+    """Return the record of a row of ``UNIT_COLUMNS``."""
+    run, flow, start, end, value, origin, schedule, state, attempts, ready, *rest = row
+    worker, until, error = rest
+    planned = PlannedUnit(unit_of(flow, start, end, value), origin, schedule)
+    return UnitRecord(run, planned, _STATUS[state], attempts, ready, worker, until, error)
+
+
+def completions_of(stretches: Iterable[Stretch]) -> tuple[Completion, ...]:
+    """Return stretches labelled with origin, schedule and fingerprint as completions."""
+    return tuple(
+        Completion(start, end, origin_of(label[0]), label[1], label[2])
+        for start, end, label in stretches
+    )
+
+
+def origin_of(text: str) -> Origin:
+    """Return an origin by name.
+
+    Raises:
+        sqlite3.DataError: there is none of that name.
+    """
+    try:
+        return Origin(text)
+    except ValueError as error:
+        raise sqlite3.DataError(str(error)) from error
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """Return the run of a row of ``RUN_COLUMNS``.
+
+    Raises:
+        sqlite3.DataError: the row holds what no Seeknal of this version wrote.
+    """
+    run, flow, spec, fingerprint, planned, units, options, created_by, *rest = row
+    owner, status, created, cursor = rest
+    try:
+        return Run(
+            run, flow, json.loads(spec), fingerprint, _planned_of(json.loads(planned)), units,
+            json.loads(options), created_by, owner, RunStatus(status), created, cursor,
+        )
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DataError(f"run {run}: {error}") from error
+
+
+def planned_text(planned: Iterable[Planned]) -> str:
+    """Write planned ranges and values as JSON."""
+    return json.dumps([
+        [part.value, part.origin]
+        if isinstance(part, PlannedValue)
+        else [part.start, part.end, part.schedule, part.origin]
+        for part in planned
+    ])
+
+
+def _planned_of(parts: Iterable[Sequence[Any]]) -> tuple[Planned, ...]:
+    return tuple(
+        PlannedValue(*part) if len(part) == 2 else PlannedRange(*part) for part in parts
+    )
+
+
+def counts_of(row: Sequence[Any]) -> Counts:
+    """Return the counts of a row of ``COUNT_COLUMNS``."""
+    return Counts(*row)

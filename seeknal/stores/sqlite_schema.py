@@ -1,0 +1,121 @@
+"""The tables of the embedded store, as of ``SCHEMA_VERSION``.
+
+Times are UTC seconds. A value partition is stored as ``=`` and its value, with no times; an
+interval has the empty text there, so that both are keys.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+
+# A unit's ``state``. A completed unit has no row.
+READY: Final = 0
+WAITING: Final = 1  # for its backoff, until ``ready``
+RUNNING: Final = 2
+FAILED: Final = 3
+
+SCHEMA: Final = """
+-- A flow's version grows whenever the set of runs that hold its units may have changed.
+CREATE TABLE flows (
+    name TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+CREATE TABLE completions (
+    flow TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    origin TEXT NOT NULL, schedule TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    PRIMARY KEY (flow, start)
+) WITHOUT ROWID;
+
+-- Completions that were taken back: their output may still be there.
+CREATE TABLE forgotten (
+    flow TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    origin TEXT NOT NULL, schedule TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    PRIMARY KEY (flow, start)
+) WITHOUT ROWID;
+
+CREATE TABLE restatements (
+    flow TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    schedule TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (flow, start)
+) WITHOUT ROWID;
+
+CREATE TABLE unfinished (
+    flow TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    PRIMARY KEY (flow, start)
+) WITHOUT ROWID;
+
+CREATE TABLE completed_values (
+    flow TEXT NOT NULL, value TEXT NOT NULL, origin TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    PRIMARY KEY (flow, value)
+) WITHOUT ROWID;
+
+CREATE TABLE restated_values (
+    flow TEXT NOT NULL, value TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (flow, value)
+) WITHOUT ROWID;
+
+CREATE TABLE unfinished_values (
+    flow TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (flow, value)
+) WITHOUT ROWID;
+
+-- Units that were about to replace output, and have not completed since.
+CREATE TABLE publishing (
+    flow TEXT NOT NULL, value TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    PRIMARY KEY (flow, value, start, end)
+) WITHOUT ROWID;
+
+-- What changes with every unit. ``live`` counts the records that are not failed.
+CREATE TABLE runs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE, flow TEXT NOT NULL, status TEXT NOT NULL, owner TEXT NOT NULL,
+    priority REAL NOT NULL, max_active INTEGER, units INTEGER NOT NULL, created REAL NOT NULL,
+    cursor TEXT NOT NULL DEFAULT '',
+    done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+    running INTEGER NOT NULL DEFAULT 0, live INTEGER NOT NULL DEFAULT 0,
+    retries INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0, busy REAL NOT NULL DEFAULT 0,
+    last_event INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX runs_by_status ON runs (status, priority DESC, seq);
+CREATE INDEX runs_by_flow ON runs (flow, seq);
+
+-- What does not, kept apart so that counting a unit does not rewrite it.
+CREATE TABLE run_specs (
+    run TEXT PRIMARY KEY, spec TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    planned TEXT NOT NULL, options TEXT NOT NULL, created_by TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Units that were fed and are not complete; ``seq`` is the order of feeding. ``token`` is 0
+-- when nobody may complete the unit.
+CREATE TABLE units (
+    seq INTEGER PRIMARY KEY,
+    run TEXT NOT NULL, flow TEXT NOT NULL,
+    start INTEGER NOT NULL, end INTEGER NOT NULL, value TEXT NOT NULL,
+    origin TEXT NOT NULL, schedule TEXT NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0, ready REAL NOT NULL DEFAULT 0,
+    token INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+    worker TEXT NOT NULL DEFAULT '', until REAL NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX units_by_unit ON units (flow, start, end, value, run);
+CREATE INDEX units_by_state ON units (run, state);
+CREATE INDEX units_waiting ON units (ready) WHERE state = 1;
+CREATE INDEX units_running ON units (until) WHERE state = 2;
+CREATE INDEX units_failed ON units (flow, start) WHERE state = 3;
+
+CREATE TABLE events (
+    run TEXT NOT NULL, id INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
+    unit TEXT NOT NULL, worker TEXT NOT NULL, detail TEXT NOT NULL,
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+    flow TEXT NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE INDEX audit_by_flow ON audit (flow, seq);
+
+CREATE TABLE tokens (last INTEGER NOT NULL);
+INSERT INTO tokens VALUES (0);
+"""

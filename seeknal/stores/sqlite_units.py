@@ -1,0 +1,332 @@
+"""The embedded store's verbs of one unit: claim, renew, prepare, complete, fail, reap."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from seeknal.stores.base import Overlap
+from seeknal.stores.owners import owner_alive
+from seeknal.stores.sqlite_core import (
+    Core,
+    Note,
+    drop_failed,
+    held,
+    is_done,
+    must_hold,
+    new_version,
+)
+from seeknal.stores.sqlite_ranges import COMPLETIONS, FORGOTTEN, RESTATEMENTS, UNFINISHED
+from seeknal.stores.sqlite_rows import UNIT_COLUMNS, completions_of, record_of, unit_of, value_text
+from seeknal.stores.sqlite_schema import FAILED, READY, RUNNING, WAITING
+from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.state import Claim, RunStatus, UnitRecord, UnitResult, UnitStatus
+from seeknal.workflow.units import PlannedUnit, Unit
+
+_BATCH: Final = 16
+
+_WAKE = f"UPDATE units SET state = {READY}, ready = 0 WHERE state = {WAITING} AND ready <= ?"
+_OPEN_RUNS = """
+SELECT id FROM runs
+WHERE status = 'active' AND live > running AND (max_active IS NULL OR running < max_active)
+ORDER BY priority DESC, seq
+"""
+_RUN_OPEN = """
+SELECT max_active IS NULL OR running < max_active FROM runs WHERE id = ? AND status = 'active'
+"""
+_ROW = "seq, flow, start, end, value, origin, schedule, attempts, state, until"
+_READY_UNITS = f"""
+SELECT {_ROW} FROM units WHERE run = ? AND state = {READY} AND seq > ? ORDER BY seq LIMIT ?
+"""
+_THE_UNIT = f"""
+SELECT {_ROW} FROM units WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
+"""
+_ELSEWHERE = """
+SELECT seq, run, state, token, until FROM units
+WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run <> ?
+"""
+_REVOKE = f"""
+UPDATE units SET token = 0, worker = '', until = 0,
+    state = CASE WHEN state = {RUNNING} THEN {READY} ELSE state END
+WHERE seq = ?
+"""
+_TOKEN = "UPDATE tokens SET last = max(last + 1, ?) RETURNING last"
+_LEASE = f"UPDATE units SET state = {RUNNING}, token = ?, worker = ?, until = ? WHERE seq = ?"
+_COUNT_RUNNING = "UPDATE runs SET running = running + ? WHERE id = ? RETURNING flow, status"
+_RENEW = f"""
+UPDATE units SET state = {RUNNING}, worker = ?, until = ?, ready = 0 WHERE seq = ?
+"""
+_DROP = "DELETE FROM units WHERE seq = ?"
+_RETRY = """
+UPDATE units SET state = ?, ready = ?, attempts = attempts + 1, error = ?, token = 0,
+    worker = '', until = 0
+WHERE seq = ?
+"""
+_OTHER_FAILURES = f"""
+DELETE FROM units WHERE state = {FAILED} AND flow = ? AND start = ? AND end = ? AND value = ?
+    AND run <> ?
+"""
+_HAND_BACK = f"""
+UPDATE units SET state = {READY}, ready = 0, token = 0, worker = '', until = 0 WHERE seq = ?
+"""
+# The token stays: whoever held the unit may take it up again until somebody claims it.
+_REQUEUE = f"UPDATE units SET state = {READY}, ready = 0, worker = '', until = 0 WHERE seq = ?"
+_WORKERS = f"SELECT DISTINCT worker FROM units WHERE state = {RUNNING}"
+_RUNNING = f"SELECT seq, {UNIT_COLUMNS} FROM units WHERE state = {RUNNING} ORDER BY until"
+
+_PUBLISH = "INSERT OR IGNORE INTO publishing (flow, value, start, end) VALUES (?, ?, ?, ?)"
+_PUBLISHING = """
+SELECT start, end FROM publishing
+WHERE flow = ? AND value = '' AND start < ? AND end > ? AND NOT (start = ? AND end = ?)
+ORDER BY start, end
+"""
+_PUBLISHED = "DELETE FROM publishing WHERE flow = ? AND value = ? AND start = ? AND end = ?"
+
+_SETTLE_VALUE = (
+    "DELETE FROM restated_values WHERE flow = ? AND value = ?",
+    "DELETE FROM unfinished_values WHERE flow = ? AND value = ?",
+)
+_COMPLETE_VALUE = """
+INSERT OR REPLACE INTO completed_values (flow, value, origin, fingerprint) VALUES (?, ?, ?, ?)
+"""
+
+
+class _Candidate(NamedTuple):
+    """A unit's record that may be claimed."""
+
+    run: str
+    seq: int
+    unit: Unit
+    origin: str
+    schedule: str
+    attempts: int
+    state: int
+    until: float
+
+
+class UnitVerbs(Core):
+    """Units under lease."""
+
+    def claim(
+        self, worker: str, lease: float, run_id: str | None = None, unit: Unit | None = None
+    ) -> Claim | None:
+        """Lease a unit to a worker, or return None if none is to be had."""
+        with self._db.write() as db:
+            now = self.now()
+            db.execute(_WAKE, (now,))
+            if run_id is not None and unit is not None:
+                candidates = _the_unit(db, run_id, unit, now)
+            else:
+                candidates = _ready_units(db, run_id)
+            for candidate in candidates:
+                if is_done(db, candidate.unit):
+                    self._skip(db, candidate)
+                elif _take(db, candidate, now):
+                    return _lease(db, candidate, worker, now, lease)
+            return None
+
+    def _skip(self, db: sqlite3.Connection, candidate: _Candidate) -> None:
+        """Count a unit that somebody else completed as done."""
+        db.execute(_DROP, (candidate.seq,))
+        note = Note("skipped", candidate.unit.key)
+        running = -1 if candidate.state == RUNNING else 0
+        self._tally(db, candidate.run, note, done=1, live=-1, running=running)
+
+    def renew(self, claim: Claim, lease: float) -> bool:
+        """Extend a lease; False if the token is no longer current."""
+        with self._db.write() as db:
+            found = held(db, claim)
+            if found is None:
+                return False
+            seq, running = found
+            db.execute(_RENEW, (claim.worker, self.now() + lease, seq))
+            if not running:
+                _count_running(db, claim.run, 1)
+            return True
+
+    def prepare(self, claim: Claim) -> Overlap:
+        """Fence the publication, and return what else lies within the unit's time."""
+        unit = claim.unit
+        with self._db.write() as db:
+            must_hold(db, claim)
+            db.execute(_PUBLISH, (unit.flow, value_text(unit.value), unit.start, unit.end))
+            if unit.value is not None:
+                return Overlap((), ())
+            span = (unit.flow, unit.start, unit.end)
+            near = sorted(COMPLETIONS.near(db, *span) + FORGOTTEN.near(db, *span))
+            others = (unit.flow, unit.end, unit.start, unit.start, unit.end)
+            return Overlap(
+                completions_of(s for s in near if s.start < unit.end and s.end > unit.start),
+                tuple(Unit(unit.flow, *row) for row in db.execute(_PUBLISHING, others)),
+            )
+
+    def forget(self, claim: Claim, spans: IntervalSet) -> None:
+        """Take back completions within spans, whose output this unit is about to remove."""
+        flow = claim.unit.flow
+        with self._db.write() as db:
+            must_hold(db, claim)
+            for start, end in spans.ranges:
+                for low, high, label in COMPLETIONS.within(db, flow, start, end):
+                    FORGOTTEN.paint(db, flow, low, high, label)
+                    UNFINISHED.paint(db, flow, low, high)
+                COMPLETIONS.erase(db, flow, start, end)
+                RESTATEMENTS.erase(db, flow, start, end)
+
+    def complete(self, claim: Claim, fingerprint: str, result: UnitResult) -> None:
+        """Make the unit complete; its record goes, and with its last unit the run ends."""
+        unit = claim.unit
+        with self._db.write() as db:
+            seq, running = must_hold(db, claim)
+            db.execute(_DROP, (seq,))
+            if unit.value is None:
+                self._complete_time(db, claim, fingerprint)
+            else:
+                self._complete_value(db, claim, fingerprint)
+            note = Note("completed", unit.key, claim.worker)
+            self._tally(
+                db, claim.run, note,
+                done=1, running=-1 if running else 0, live=-1, result=result,
+            )
+
+    def _complete_time(self, db: sqlite3.Connection, claim: Claim, fingerprint: str) -> None:
+        unit = claim.unit
+        span = (unit.flow, unit.start, unit.end)
+        label = (str(claim.planned.origin), claim.planned.schedule, fingerprint)
+        COMPLETIONS.paint(db, *span, label)
+        for settled in (FORGOTTEN, RESTATEMENTS, UNFINISHED):
+            settled.erase(db, *span)
+        drop_failed(db, unit)
+        db.execute(_PUBLISHED, (unit.flow, "", unit.start, unit.end))
+        others = (unit.flow, unit.end, unit.start, unit.start, unit.end)
+        for start, end in db.execute(_PUBLISHING, others).fetchall():
+            inside = unit.start <= start and end <= unit.end
+            if inside or is_done(db, Unit(unit.flow, start, end)):
+                db.execute(_PUBLISHED, (unit.flow, "", start, end))
+
+    def _complete_value(self, db: sqlite3.Connection, claim: Claim, fingerprint: str) -> None:
+        unit = claim.unit
+        origin = str(claim.planned.origin)
+        db.execute(_COMPLETE_VALUE, (unit.flow, unit.value, origin, fingerprint))
+        for statement in _SETTLE_VALUE:
+            db.execute(statement, (unit.flow, unit.value))
+        drop_failed(db, unit)
+        db.execute(_PUBLISHED, (unit.flow, value_text(unit.value), 0, 0))
+
+    def fail(self, claim: Claim, error: str, retry_in: float | None) -> None:
+        """End an attempt: tried again in so many seconds, or failed for good if None."""
+        unit = claim.unit
+        with self._db.write() as db:
+            seq, running = must_hold(db, claim)
+            final = retry_in is None
+            state = FAILED if final else WAITING
+            ready = 0.0 if retry_in is None else self.now() + retry_in
+            db.execute(_RETRY, (state, ready, error, seq))
+            if final:
+                db.execute(_OTHER_FAILURES, (*_key(unit), claim.run))
+            note = Note("failed" if final else "retry", unit.key, claim.worker, error)
+            self._tally(
+                db, claim.run, note, failed=int(final), retries=int(not final),
+                running=-1 if running else 0, live=-1 if final else 0,
+            )
+
+    def release(self, claim: Claim) -> None:
+        """Hand a unit back, ready at once, without an attempt; nothing if the token is stale."""
+        with self._db.write() as db:
+            found = held(db, claim)
+            if found is None:
+                return
+            seq, running = found
+            db.execute(_HAND_BACK, (seq,))
+            note = Note("released", claim.unit.key, claim.worker)
+            self._tally(db, claim.run, note, running=-1 if running else 0)
+
+    def reap(self, limit: int = 500) -> list[UnitRecord]:
+        """Queue again the running units whose lease expired, or whose worker process is dead."""
+        with self._db.read() as db:
+            workers = [worker for (worker,) in db.execute(_WORKERS)]
+        if not workers:
+            return []
+        dead = {worker for worker in workers if not owner_alive(worker)}
+        with self._db.write() as db:
+            now = self.now()
+            rows = db.execute(_RUNNING).fetchall()
+            lost = [(seq, record_of(row)) for seq, *row in rows]
+            lost = [(seq, r) for seq, r in lost if r.until < now or r.worker in dead][:limit]
+            return [self._requeue(db, seq, record, now) for seq, record in lost]
+
+    def _requeue(
+        self, db: sqlite3.Connection, seq: int, record: UnitRecord, now: float
+    ) -> UnitRecord:
+        db.execute(_REQUEUE, (seq,))
+        why = "the lease expired" if record.until < now else "the worker's process is gone"
+        note = Note("reaped", record.unit.key, record.worker, why)
+        self._tally(db, record.run, note, running=-1)
+        return UnitRecord(
+            record.run, record.planned, UnitStatus.QUEUED, record.attempts,
+            worker=record.worker, error=record.error,
+        )
+
+
+def _candidate(run: str, row: Any) -> _Candidate:
+    return _Candidate(run, row[0], unit_of(*row[1:5]), *row[5:])
+
+
+def _the_unit(
+    db: sqlite3.Connection, run: str, unit: Unit, now: float
+) -> Iterator[_Candidate]:
+    below_cap = db.execute(_RUN_OPEN, (run,)).fetchone()
+    row = db.execute(_THE_UNIT, (*_key(unit), run)).fetchone()
+    if below_cap is None or row is None:
+        return
+    found = _candidate(run, row)
+    expired = found.state == RUNNING and found.until < now
+    if expired or (found.state == READY and below_cap[0]):
+        yield found
+
+
+def _ready_units(db: sqlite3.Connection, only: str | None) -> Iterator[_Candidate]:
+    """Yield ready units in the order of claiming, a few at a time: they may be deleted."""
+    for (run,) in db.execute(_OPEN_RUNS).fetchall():
+        if only not in (None, run):
+            continue
+        after, size = 0, 1
+        while rows := db.execute(_READY_UNITS, (run, after, size)).fetchall():
+            yield from (_candidate(run, row) for row in rows)
+            after, size = rows[-1][0], _BATCH
+
+
+def _take(db: sqlite3.Connection, candidate: _Candidate, now: float) -> bool:
+    """Take the unit from other runs' expired leases; False if one of them holds it."""
+    key = _key(candidate.unit)
+    others = db.execute(_ELSEWHERE, (*key, candidate.run)).fetchall()
+    if any(state == RUNNING and until >= now for _, _, state, _, until in others):
+        return False
+    for seq, run, state, token, _ in others:
+        if token:
+            db.execute(_REVOKE, (seq,))
+        if state == RUNNING:
+            _count_running(db, run, -1)
+    return True
+
+
+def _lease(
+    db: sqlite3.Connection, candidate: _Candidate, worker: str, now: float, seconds: float
+) -> Claim:
+    token = db.execute(_TOKEN, (int(now * 1_000_000),)).fetchone()[0]
+    until = now + seconds
+    db.execute(_LEASE, (token, worker, until, candidate.seq))
+    if candidate.state != RUNNING:
+        _count_running(db, candidate.run, 1)
+    planned = PlannedUnit(candidate.unit, candidate.origin, candidate.schedule)
+    return Claim(candidate.run, planned, token, until, worker, candidate.attempts)
+
+
+def _count_running(db: sqlite3.Connection, run: str, change: int) -> None:
+    flow, status = db.execute(_COUNT_RUNNING, (change, run)).fetchone()
+    if status != RunStatus.ACTIVE:
+        new_version(db, flow)
+
+
+def _key(unit: Unit) -> tuple[str, int, int, str]:
+    return unit.flow, unit.start, unit.end, value_text(unit.value)
