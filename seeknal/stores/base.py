@@ -9,6 +9,7 @@ What holds for every verb:
   accepts an expired one as long as nobody else has claimed the unit since: an outage of the
   store, or a slow worker, is no reason to throw work away.
 * Names of flows and runs are plain strings; unknown ones have empty state.
+* A unit is *done* when its time, or value, is completed and nothing of it is restated.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What else has published, or may have, within a unit's time (``prepare``)."""
+    """What else has published, or may have, within a unit's time (``prepare``).
+
+    ``completions`` are whole stretches as the store holds them, not cut to the unit's time.
+    """
 
     completions: tuple[Completion, ...]
     publishing: tuple[Unit, ...]
@@ -96,7 +100,9 @@ class Store(Protocol):
     ) -> None:
         """Complete by hand. Time that is already completed keeps its provenance.
 
-        Restatements and unfinished plans within the marked time are settled. Audited.
+        Restatements, unfinished plans and failed records within the marked time are settled.
+        Of completions that overlap one another the first counts. Publications that were
+        prepared are not settled: their output may be there. Audited.
         """
         ...
 
@@ -110,21 +116,25 @@ class Store(Protocol):
         """Ask for completed time, and completed values, to be done again. Audited.
 
         What is not completed is ignored. Completions stay: the output is still there.
-        A later restatement of the same time replaces the earlier one's reason.
+        A later restatement of the same time replaces the earlier one's schedule and reason;
+        two that touch are one if, and only if, both are equal. A value's reason is the change's.
         """
         ...
 
     def clear_restatements(
         self, flow: str, within: IntervalSet, values: Iterable[str], change: Change
     ) -> None:
-        """Withdraw restatements that lie within the given time, or of the given values. Audited."""
+        """Withdraw what is restated within the given time, or of the given values. Audited.
+
+        Restatements that reach beyond the given time are cut at its edges.
+        """
         ...
 
     def failed(self, flow: str) -> list[UnitRecord]:
         """Return the flow's failed units in order of time (or value), with error and attempts.
 
-        A failed unit stays until it is planned by a later run, completed or marked, in its
-        own shape or in one that covers it.
+        A failed unit stays until a later run plans its time, or its time is done: completed or
+        marked, in its own shape, in one that covers it, or piece by piece.
         """
         ...
 
@@ -146,7 +156,10 @@ class Store(Protocol):
 
         Its planned ranges and values join the flow's unfinished ones; failed records within
         them are dropped. Returns False, changing nothing, if ``version`` is not the current
-        one: read :meth:`holds` again and plan anew.
+        one: read :meth:`holds` again and plan anew. A run of no units is done at once.
+
+        Raises:
+            StoreError: there is a run of that id already.
         """
         ...
 
@@ -155,7 +168,10 @@ class Store(Protocol):
         ...
 
     def runs(self, flow: str | None = None, limit: int = 100) -> list[Run]:
-        """Return runs, newest first."""
+        """Return runs, newest first.
+
+        Embedded stores first end, as interrupted, the runs whose owner process is gone.
+        """
         ...
 
     def set_status(self, run_id: str, status: RunStatus) -> bool:
@@ -164,6 +180,9 @@ class Store(Protocol):
         Only an active or paused run can change. Paused: no new claims, what runs goes on.
         Cancelled or interrupted: its records that are not failed go, and with them its leases
         and tokens, so that what still runs can neither renew, prepare nor complete.
+
+        Raises:
+            UsageError: ``status`` is done or failed; a run ends so with its last unit alone.
         """
         ...
 
@@ -171,6 +190,8 @@ class Store(Protocol):
         self, run_id: str, units: Sequence[PlannedUnit], cursor: str, next_cursor: str
     ) -> bool:
         """Queue units of an active run, in this order, ready at once.
+
+        A unit of which the run has a record is left as it is.
 
         Returns False, changing nothing, if the run's cursor is not ``cursor`` any more (another
         feeder was faster) or the run is not active.
@@ -182,7 +203,10 @@ class Store(Protocol):
         ...
 
     def counts(self, run_id: str) -> Counts:
-        """Return a run's counts, in constant time."""
+        """Return a run's counts, in constant time.
+
+        A unit that failed stays counted when its record is settled by another run.
+        """
         ...
 
     def records(self, run_id: str, status: UnitStatus | None = None, limit: int = 1000) -> list[
@@ -192,7 +216,16 @@ class Store(Protocol):
         ...
 
     def events(self, run_id: str, after: str = "", limit: int = 1000) -> list[Event]:
-        """Return a run's events after an event's id, oldest first; only the latest are kept."""
+        """Return a run's events after an event's id, oldest first.
+
+        The latest 10,000 or so are kept. Ids are the store's own: pass them back, no more. An
+        event with a unit is ``completed``, ``skipped`` (somebody else had done it), ``retry``,
+        ``failed``, ``released`` or ``reaped``; one without is ``registered`` or the run's new
+        status. ``detail`` is the error, or why it happened.
+
+        Raises:
+            UsageError: ``after`` is not an event's id.
+        """
         ...
 
     # -- units ------------------------------------------------------------------------------
@@ -202,10 +235,14 @@ class Store(Protocol):
     ) -> Claim | None:
         """Lease a unit to a worker for ``lease`` seconds, or return None if none is to be had.
 
-        With ``run_id`` and ``unit`` that unit, else the first ready unit of any active run:
-        by priority (higher first), then the run's age, then the order of feeding.
-        A unit that is completed and not restated counts as done and is not leased; one whose
-        lease is held is not leased (an expired lease is held until somebody claims or reaps).
+        With ``run_id`` and ``unit`` that unit, with ``run_id`` alone the first ready unit of
+        that run, else the first ready unit of any active run: by priority (higher first), then
+        the run's age, then the order of feeding. A run with ``max_active`` has no more units
+        under lease than that. A unit in backoff is ready once ``ready <= now``.
+
+        A unit that is done counts as done and is not leased. One whose lease is held, in this
+        run or in another run of the flow, is not leased. An expired lease is held until
+        somebody reaps it or claims that very unit, in any run; the claim revokes its token.
         The token is greater than any before it: ``max(previous + 1, now in microseconds)``.
         """
         ...
@@ -221,7 +258,9 @@ class Store(Protocol):
         """Fence the publication: remember that the unit is about to replace output.
 
         Returns the completions, and other units that prepared and never completed, that
-        overlap the unit's time.
+        overlap the unit's time; what was taken back by :meth:`forget` and not completed since
+        is among the completions, because its output may still be there. A value overlaps
+        nothing but itself.
 
         Raises:
             LeaseLostError: the token is no longer current, or the run was cancelled.
@@ -230,6 +269,8 @@ class Store(Protocol):
 
     def forget(self, claim: Claim, spans: IntervalSet) -> None:
         """Take back completions within ``spans``, whose output this unit is about to remove.
+
+        What was completed there joins the flow's unfinished plans, and is restated no more.
 
         Raises:
             LeaseLostError: the token is no longer current.
@@ -240,8 +281,9 @@ class Store(Protocol):
         """Make the unit complete, with the claim's origin and schedule; the record goes.
 
         Completions, restatements, unfinished plans, failed records and prepared publications
-        within the unit's time are settled by it. The run ends (done, or failed) with its last
-        unit.
+        within the unit's time are settled by it; a record or publication that reaches beyond it
+        is settled once all its time is done. An active or paused run ends (done, or failed)
+        with its last unit.
 
         Raises:
             LeaseLostError: the token is no longer current, or the run was cancelled.
@@ -250,6 +292,9 @@ class Store(Protocol):
 
     def fail(self, claim: Claim, error: str, retry_in: float | None) -> None:
         """End an attempt: tried again in ``retry_in`` seconds, or failed for good if None.
+
+        Failed records of the same unit in other runs are replaced. The run ends with its last
+        unit.
 
         Raises:
             LeaseLostError: the token is no longer current.
@@ -263,6 +308,7 @@ class Store(Protocol):
     def reap(self, limit: int = 500) -> list[UnitRecord]:
         """Queue again, ready at once, running units whose lease expired, or whose worker is dead.
 
-        It costs them no attempt. Returns what was reaped.
+        It costs them no attempt, and their tokens stay current until somebody claims. Returns
+        what was reaped, at most ``limit`` units: queued, with the worker that had them.
         """
         ...
