@@ -11,6 +11,7 @@
     ├── QueryError               SQL that does not parse, bind or run
     │   └── PermanentQueryError  ... and will not, however often it is tried
     ├── DataUnavailableError     an input this machine cannot see
+    ├── OutputError              an output that cannot be written or read
     ├── StoreError               the store of completions and leases
     │   ├── StoreUnavailableError
     │   └── ConflictError        another run holds what this one asks for
@@ -55,6 +56,10 @@ class PermanentQueryError(QueryError):
 
 class DataUnavailableError(SeeknalError):
     """This machine cannot see an input; make the data visible or correct its path."""
+
+
+class OutputError(SeeknalError):
+    """An output cannot be written or read; make room, or correct its path or permissions."""
 
 
 class StoreError(SeeknalError):

@@ -1,1 +1,1 @@
-"""DuckDB: connections, rendering and analysis of SQL."""
+"""The only place that knows DuckDB: what a flow's SQL means, and how it is run."""

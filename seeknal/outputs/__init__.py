@@ -1,1 +1,1 @@
-"""How a unit's result is published."""
+"""Where results go, and how they get there so that nobody ever sees a part of one."""

@@ -1,0 +1,94 @@
+"""Makes DuckDB's errors into Seeknal's: one readable sentence, and whether to try again."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+
+from seeknal.errors import (
+    DataUnavailableError,
+    InterruptedRunError,
+    OutputError,
+    PermanentQueryError,
+    QueryError,
+    SeeknalError,
+)
+
+_LONGEST = 300
+_PREFIX = re.compile(r"\A[A-Z][A-Za-z ]* Error: ")
+_POSITION = re.compile(r"\n+LINE (\d+): ([^\n]*)(?:\n( *)\^)?")
+_NOISE = re.compile(
+    r"\s*(?:\tCandidate functions:|Possible solutions:|See also http|Stack Trace:|"
+    r"For more information, see|However, you would be able).*",
+    re.DOTALL,
+)
+_MISSING = re.compile(
+    r"no files found|does not exist|no such file|cannot open file|could not set lock|"
+    r"not a valid duckdb database|permission denied",
+    re.IGNORECASE,
+)
+_FULL = re.compile(r"no space left|disk quota|read-only file system", re.IGNORECASE)
+_WORD = re.compile(r"[^\s(),;]+")
+
+_PERMANENT = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.SyntaxException,
+    duckdb.NotSupportedError,
+)
+
+
+def failure(error: BaseException, lines_before: int = 0) -> SeeknalError:
+    """Return what an error of DuckDB's means to the operator.
+
+    ``lines_before`` is how many lines the engine put before the SQL that the operator wrote.
+    """
+    said = _sentence(str(error), lines_before)
+    # In the main thread DuckDB turns Ctrl-C into a RuntimeError.
+    if isinstance(error, (duckdb.InterruptException, RuntimeError)):
+        return InterruptedRunError("The query was interrupted.")
+    if isinstance(error, duckdb.PermissionException):
+        return PermanentQueryError(
+            f"The SQL reaches outside of the flow's input and output: {said}"
+        )
+    if isinstance(error, _PERMANENT):
+        return PermanentQueryError(f"The SQL cannot run: {said}")
+    if isinstance(error, duckdb.IOException):
+        return _io(said)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryError(
+            f"The query ran out of memory: {said} "
+            "Give it more memory, run fewer workers, or use shorter intervals."
+        )
+    return QueryError(f"The query failed: {said}")
+
+
+def _io(said: str) -> SeeknalError:
+    if _FULL.search(said):
+        return OutputError(f"The output could not be written: {said} Make room, then run again.")
+    if _MISSING.search(said):
+        return DataUnavailableError(f"The input cannot be read: {said}")
+    return QueryError(f"The query failed: {said}")
+
+
+def _sentence(message: str, lines_before: int) -> str:
+    """Return the message without noise, with the place at its end: ``... (line 2, near "x").``."""
+    position = _POSITION.search(message)
+    body = message[: position.start()] if position else message
+    body = " ".join(_NOISE.sub("", _PREFIX.sub("", body)).split())
+    if len(body) > _LONGEST:
+        body = body[: _LONGEST - 3] + "..."
+    place = _place(position, lines_before) if position else ""
+    return body.rstrip(".!: ") + place + "."
+
+
+def _place(position: re.Match[str], lines_before: int) -> str:
+    number = int(position[1]) - lines_before
+    caret = len(position[3] or "") - len(f"LINE {position[1]}: ")
+    word = _WORD.match(position[2], caret) if caret >= 0 else None
+    near = f" near {word[0]}" if word else ""
+    if number < 1:
+        return f" ({near.strip()})" if near else ""
+    return f" (line {number}{near and ','}{near})"

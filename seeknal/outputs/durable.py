@@ -1,0 +1,62 @@
+"""File operations that survive a power cut, with errors an operator can read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seeknal.errors import OutputError
+
+_ADVICE = {
+    errno.ENOSPC: "make room on that disk, then run again",
+    errno.EDQUOT: "make room in that quota, then run again",
+    errno.EROFS: "choose an output path that can be written",
+    errno.EACCES: "give this user the right to write there",
+    errno.EPERM: "give this user the right to write there",
+    errno.ENOTDIR: "a file stands where a directory is needed; move it or choose another path",
+    errno.EEXIST: "a file stands where a directory is needed; move it or choose another path",
+    errno.ENAMETOOLONG: "choose a shorter output path",
+}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an OSError within the block into an OutputError about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "check that path")
+        reason = error.strerror or str(error)
+        raise OutputError(f"The output {path} cannot be written: {reason}; {advice}.") from error
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's contents durable."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its missing parents, each name durable in its own parent."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
