@@ -1,0 +1,124 @@
+"""``seeknal intervals``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal.cli.options import (
+    All,
+    End,
+    EndDate,
+    Flows,
+    Json,
+    Partitions,
+    ProjectPath,
+    Schedule,
+    Start,
+    StartDate,
+)
+
+app = typer.Typer(help="See and change which intervals are done.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    project_path: ProjectPath = None,
+    flow: Flows = None,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Show the completed intervals, and those of them that are to be done again.
+
+    Example: seeknal intervals show --flow events_flow
+    """
+    from seeknal.cli.ledger import show_completed
+
+    show_completed(project_path, flow or [], every=every, as_json=as_json)
+
+
+@app.command()
+def pending(
+    project_path: ProjectPath = None,
+    flow: Flows = None,
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    schedule: Schedule = None,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Show the intervals that 'seeknal run --backfill' would run.
+
+    Example: seeknal intervals pending --schedule @daily
+    """
+    from seeknal.cli.ledger import show_pending
+
+    show_pending(
+        project_path, flow or [], start_date, end_date, schedule, every=every, as_json=as_json
+    )
+
+
+@app.command()
+def failed(
+    project_path: ProjectPath = None,
+    flow: Flows = None,
+    every: All = False,
+    as_json: Json = False,
+) -> None:
+    """Show the failed intervals, with their errors and attempts.
+
+    Example: seeknal intervals failed --json
+    """
+    from seeknal.cli.ledger import show_failed
+
+    show_failed(project_path, flow or [], every=every, as_json=as_json)
+
+
+@app.command()
+def complete(
+    project_path: ProjectPath = None,
+    flow: Flows = None,
+    interval: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--interval",
+            help="A date (that whole day), the datetime an interval starts at, or 'A to B'; "
+            "can be given several times.",
+        ),
+    ] = None,
+    partitions: Partitions = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")] = "",
+) -> None:
+    """Mark intervals complete by hand: they will not be run.
+
+    Examples:
+
+      seeknal intervals complete --interval 2024-01-01
+
+      seeknal intervals complete --interval "2024-01-01 to 2024-02-01"
+    """
+    from seeknal.cli.ledger import mark_complete
+
+    mark_complete(project_path, flow or [], interval or [], partitions, reason)
+
+
+@app.command()
+def restate(
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")],
+    project_path: ProjectPath = None,
+    flow: Flows = None,
+    start: Start = None,
+    end: End = None,
+    partitions: Partitions = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be restated, and change nothing.")
+    ] = False,
+) -> None:
+    """Ask for completed intervals to be done again, by the next 'seeknal run --backfill'.
+
+    Example: seeknal intervals restate --start 2024-01-01 --end 2024-01-07 --reason "Fixed bug"
+    """
+    from seeknal.cli.ledger import ask_restate
+
+    ask_restate(project_path, flow or [], start, end, partitions, reason, dry_run=dry_run)

@@ -1,0 +1,267 @@
+"""What ``seeknal run`` does, flow by flow."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seeknal.cli import text
+from seeknal.cli.progress import Progress
+from seeknal.cli.workspace import Workspace, window_of
+from seeknal.coordinator import Coordinator, Report
+from seeknal.errors import InterruptedRunError
+from seeknal.execute import MAX_ATTEMPTS, Workbench
+from seeknal.executors.local import LocalExecutor
+from seeknal.plan import Data, Part, Plan, Window
+from seeknal.resolve import Prepared, load_job
+from seeknal.stores.owners import process_owner
+from seeknal.workflow.instants import format_instant
+from seeknal.workflow.state import Counts, Run, RunStatus
+
+_ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of ``seeknal run``."""
+
+    project_path: Path | None
+    flows: list[str]
+    start_date: str | None
+    end_date: str | None
+    partitions: str | None
+    backfill: bool
+    include_empty: bool
+    workers: int | None
+    dry_run: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One flow, with what is asked of it and what its data holds."""
+
+    prepared: Prepared
+    window: Window
+    data: Data
+
+    @property
+    def zone(self) -> str:
+        return self.prepared.timezone
+
+
+def run_flows(asked: Asked) -> int:
+    """Run the flows asked for, one after the other; return the exit code.
+
+    Every flow is checked before the first one starts.
+    """
+    with Workspace.open(asked.project_path) as space:
+        now = time.time()
+        tasks = [_task(space, asked, name) for name in space.names(asked.flows)]
+        return (_dry_run if asked.dry_run else _run)(space, asked, tasks, now)
+
+
+def _task(space: Workspace, asked: Asked, name: str) -> _Task:
+    flow = space.project.flow(name)
+    window = window_of(
+        flow, asked.start_date, asked.end_date, asked.partitions,
+        backfill=asked.backfill, include_empty=asked.include_empty,
+    )
+    prepared = space.prepare(flow)
+    return _Task(prepared, window, prepared.data(space.engine))
+
+
+def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
+    plans = [(t, t.prepared.plan(space.store, t.data, t.window, now)) for t in tasks]
+    if asked.as_json:
+        text.show_json({"flows": [text.plan_json(plan, t.zone) for t, plan in plans]})
+        return 0
+    for task, plan in plans:
+        if plan.parts:
+            text.show(f"Would process {text.what(plan)} of {plan.flow}:")
+            text.show_lines(text.plan_lines(plan, task.zone), every=False)
+        else:
+            text.show(f"Nothing to do for {plan.flow}.")
+        _say_left_out(task, plan, asked)
+    return 0
+
+
+def _run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
+    owner = process_owner()
+    bench = Workbench(
+        space.store, space.engine, lambda run: load_job(space.project, run),
+        worker=owner, lease=space.settings.lease,
+    )
+    space.touch()
+    reports: list[tuple[_Task, Report]] = []
+    try:
+        workers = asked.workers or os.cpu_count() or 1
+        with LocalExecutor(space.store, bench, workers) as executor:
+            for task in tasks:
+                report = _run_one(space, asked, task, executor, owner, now)
+                reports.append((task, report))
+                if not asked.as_json:
+                    _conclude(task, report, asked)
+    finally:
+        bench.close()
+    if asked.as_json:
+        text.show_json({"flows": [_report_json(task, report) for task, report in reports]})
+    return 0 if all(report.complete for _, report in reports) else 1
+
+
+def _run_one(
+    space: Workspace, asked: Asked, task: _Task, executor: LocalExecutor, owner: str, now: float
+) -> Report:
+    watcher = _Watcher(task, asked)
+    coordinator = Coordinator(
+        space.store, executor, watcher, actor=space.actor, owner=owner,
+        options={"max_attempts": MAX_ATTEMPTS},
+    )
+    try:
+        return coordinator.run(task.prepared, task.data, task.window, now)
+    except InterruptedRunError as error:
+        again = _command(task, asked)
+        raise InterruptedRunError(f"{error} Go on with: {again}") from None
+    finally:
+        watcher.close()
+
+
+class _Watcher:
+    """Shows one flow's run as it goes."""
+
+    def __init__(self, task: _Task, asked: Asked) -> None:
+        self._task = task
+        self._asked = asked
+        self._progress = Progress(task.prepared.name, quiet=asked.as_json)
+        self._waited: set[str] = set()
+
+    def planned(self, plan: Plan) -> None:
+        """Say what will be run, and what will not, and why."""
+        if self._asked.as_json:
+            return
+        if plan.parts:
+            where = text.parts_span(plan.parts, self._task.zone)
+            text.show(f"Processing {text.what(plan)} ({where})")
+        else:
+            text.show(f"Nothing to do for {plan.flow}.")
+        _say_left_out(self._task, plan, self._asked)
+
+    def progress(self, run: Run, counts: Counts) -> None:
+        """Move the bar."""
+        self._progress.update(run, counts)
+
+    def waiting(self, theirs: tuple[Part, ...], runs: tuple[Run, ...]) -> None:
+        """Say once whom this run waits for."""
+        for run in runs:
+            if run.id not in self._waited and not self._asked.as_json:
+                where = text.parts_span(theirs, self._task.zone)
+                text.say(f"Waiting for run {run.id} of {run.created_by}, which holds {where}.")
+            self._waited.add(run.id)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._progress.close()
+
+
+def _say_left_out(task: _Task, plan: Plan, asked: Asked) -> None:
+    if plan.beyond and plan.schedule:
+        where = text.span(plan.beyond, task.zone)
+        latest = task.data.extent and format_instant(int(task.data.extent[1]), task.zone)
+        why = f"the data ends at {latest}" if latest else "the input has no rows"
+        text.say(f"Not run: {text.count(plan.schedule, plan.beyond)} ({where}), because {why}; "
+                 "--include-empty runs them.")
+    if plan.cut and task.data.extent and plan.parts:
+        latest = format_instant(int(task.data.extent[1]), task.zone)
+        text.say(f"Note: the data ends at {latest}, within the last interval; if more of it is "
+                 "still to come, set data_lag in the flow, or restate the interval later.")
+    if plan.absent:
+        text.say(f"Not run: {text.plural(len(plan.absent), 'partition')} not in the data "
+                 f"({text.listed(plan.absent)}); --include-empty runs them.")
+    if plan.gaps and plan.schedule:
+        text.say(f"{text.count(plan.schedule, plan.gaps, 'older missing interval')} "
+                 f"({text.span(plan.gaps, task.zone)}); fill with: {_fill(task, asked)}")
+
+
+def _fill(task: _Task, asked: Asked) -> str:
+    return f"seeknal run --backfill --flow {task.prepared.name}{_where(asked)}"
+
+
+def _where(asked: Asked) -> str:
+    return f" --project-path {asked.project_path}" if asked.project_path else ""
+
+
+def _command(task: _Task, asked: Asked) -> str:
+    """The command that goes on where this one stopped."""
+    words = [f"seeknal run --flow {task.prepared.name}"]
+    if asked.backfill:
+        words.append("--backfill")
+    for option, value in (
+        ("--start-date", asked.start_date),
+        ("--end-date", asked.end_date),
+        ("--partitions", asked.partitions),
+    ):
+        if value:
+            words.append(f"{option} {value}")
+    if asked.include_empty:
+        words.append("--include-empty")
+    return " ".join(words) + _where(asked)
+
+
+def _conclude(task: _Task, report: Report, asked: Asked) -> None:
+    """Print how a flow's run came out."""
+    if report.counts:
+        text.show(_summary(report))
+    if report.complete:
+        return
+    if report.stopped is RunStatus.PAUSED:
+        text.say(f"Run {report.runs[-1].id} is paused.")
+    elif report.stopped is not None:
+        text.say(f"Run {report.runs[-1].id} was {report.stopped} by somebody else.")
+    _say_failures(task, report)
+    text.say(f"Left to do: {text.what(report.left)} "
+             f"({text.parts_span(report.left.parts, task.zone)}). "
+             f"Go on with: {_command(task, asked)}")
+
+
+def _summary(report: Report) -> str:
+    total = Counter[str]()
+    for counts in report.counts:
+        total.update(
+            done=counts.done, failed=counts.failed, rows=counts.rows, bytes=counts.bytes,
+            retries=counts.retries,
+        )
+    busy = sum(counts.busy for counts in report.counts)
+    run = report.runs[-1]
+    extra = f", {text.plural(total['retries'], 'retry')}" if total["retries"] else ""
+    failed = f", {total['failed']:,} failed" if total["failed"] else ""
+    return (
+        f"Run {run.id}: {total['done']:,} done{failed}, {text.plural(total['rows'], 'row')}, "
+        f"{text.size(total['bytes'])}, {busy:.1f} s of work{extra}."
+    )
+
+
+def _say_failures(task: _Task, report: Report) -> None:
+    for record in report.failed[:_ERRORS_SHOWN]:
+        text.say(f"Failed: {text.unit_name(record.unit, task.zone)} after "
+                 f"{text.plural(record.attempts, 'attempt')}: {record.error}")
+    if len(report.failed) > _ERRORS_SHOWN:
+        text.say(f"... and {len(report.failed) - _ERRORS_SHOWN:,} more: seeknal intervals failed "
+                 f"--flow {task.prepared.name}")
+
+
+def _report_json(task: _Task, report: Report) -> dict[str, Any]:
+    return {
+        **text.plan_json(report.plan, task.zone),
+        "complete": report.complete,
+        "runs": [run.id for run in report.runs],
+        "done": sum(c.done for c in report.counts),
+        "rows": sum(c.rows for c in report.counts),
+        "bytes": sum(c.bytes for c in report.counts),
+        "failed": [text.record_json(record, task.zone) for record in report.failed],
+        "left": text.plan_json(report.left, task.zone)["units"],
+    }

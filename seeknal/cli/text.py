@@ -1,0 +1,206 @@
+"""How plans and states read: sentences, lists that stay short, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import typer
+
+from seeknal.plan import Part, Plan, Reason, count_planned
+from seeknal.workflow.instants import format_interval, to_datetime
+from seeknal.workflow.intervals import IntervalSet, count_units
+from seeknal.workflow.schedule import Schedule
+from seeknal.workflow.state import UnitRecord
+from seeknal.workflow.units import PlannedRange, Unit
+
+LINES = 40
+
+
+def say(text: str = "") -> None:
+    """Print a line of chatter, to standard error."""
+    typer.echo(text, err=True)
+
+
+def show(text: str = "") -> None:
+    """Print a line of what was asked for, to standard output."""
+    typer.echo(text)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 interval``, ``2 intervals``, ``1,000 intervals``."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
+
+
+def unit_name(unit: Unit, timezone: str) -> str:
+    """Return how a unit is shown: its value, or its interval on the flow's wall clock."""
+    return unit.value if unit.value is not None else format_interval(unit.start, unit.end, timezone)
+
+
+def span(ranges: IntervalSet, timezone: str) -> str:
+    """Return the stretch from the first to the last instant of non-empty ranges."""
+    first, last = ranges.span or (0, 0)
+    return format_interval(first, last, timezone)
+
+
+def parts_span(parts: Sequence[Part], timezone: str) -> str:
+    """Return what a plan's parts stretch over, for brackets behind their count."""
+    ranges = [p.planned for p in parts if isinstance(p.planned, PlannedRange)]
+    if ranges:
+        return span(IntervalSet((r.start, r.end) for r in ranges), timezone)
+    return listed([p.planned.value for p in parts if not isinstance(p.planned, PlannedRange)])
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return names separated by commas, with the count of those left out."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def what(plan: Plan) -> str:
+    """Return ``3 new intervals`` or ``5 intervals: 3 new, 2 unfinished``."""
+    noun = "interval" if plan.schedule else "partition"
+    counts = {reason: plan.count(reason) for reason in Reason}
+    present = {reason: count for reason, count in counts.items() if count}
+    total = sum(present.values())
+    if len(present) == 1:
+        return plural(total, f"{next(iter(present))} {noun}")
+    detail = ", ".join(f"{count:,} {reason}" for reason, count in present.items())
+    return f"{plural(total, noun)}: {detail}"
+
+
+def intervals(schedule: Schedule, ranges: IntervalSet) -> Iterable[tuple[int, int]]:
+    """Yield the intervals of a schedule that tile ranges."""
+    for start, end in ranges.ranges:
+        yield from schedule.intervals(start, end)
+
+
+def interval_lines(
+    schedule: Schedule, ranges: IntervalSet, timezone: str, mark: str = "", *, every: bool
+) -> list[str]:
+    """Return a line per interval, or per stretch of them."""
+    if every:
+        pairs = intervals(schedule, ranges)
+        return [f"  {format_interval(s, e, timezone)}{mark}" for s, e in pairs]
+    lines = []
+    for start, end in ranges:
+        inside = count_units(schedule, IntervalSet([(start, end)]))
+        many = f" ({plural(inside, 'interval')})" if inside > 1 else ""
+        lines.append(f"  {format_interval(start, end, timezone)}{mark}{many}")
+    return lines
+
+
+def show_lines(lines: Sequence[str], *, every: bool) -> None:
+    """Print lines; of more than fit a screen only the first and the last, unless asked."""
+    if every or len(lines) <= LINES:
+        for line in lines:
+            show(line)
+        return
+    half = LINES // 2
+    for line in islice(lines, half):
+        show(line)
+    show(f"  ... {len(lines) - 2 * half:,} more lines (--all shows every one)")
+    for line in lines[-half:]:
+        show(line)
+
+
+def count(schedule: Schedule, ranges: IntervalSet, noun: str = "interval") -> str:
+    """Return how many intervals of a schedule tile ranges, with their noun."""
+    return plural(count_units(schedule, ranges), noun)
+
+
+def size(count: int) -> str:
+    """Return a size in bytes as ``512 B``, ``1.4 MB``."""
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def plan_lines(plan: Plan, timezone: str) -> list[str]:
+    """Return a line per stretch of a plan, with its reason."""
+    lines = []
+    for part in plan.parts:
+        planned = part.planned
+        if isinstance(planned, PlannedRange):
+            many = count_planned([planned])
+            where = format_interval(planned.start, planned.end, timezone)
+            lines.append(f"  {where}: {plural(many, f'{part.reason} interval')}")
+        else:
+            lines.append(f"  {planned.value}: {part.reason}")
+    return lines
+
+
+def interval_json(start: int, end: int, timezone: str) -> dict[str, Any]:
+    """Return an interval's bounds as ISO texts with their offset."""
+    return {
+        "start": to_datetime(start, timezone).isoformat(),
+        "end": to_datetime(end, timezone).isoformat(),
+    }
+
+
+def unit_json(unit: Unit, timezone: str) -> dict[str, Any]:
+    """Return a unit as JSON: its interval, or its partition."""
+    if unit.value is not None:
+        return {"partition": unit.value}
+    return interval_json(unit.start, unit.end, timezone)
+
+
+def record_json(record: UnitRecord, timezone: str) -> dict[str, Any]:
+    """Return a unit's record as JSON."""
+    return {
+        **unit_json(record.unit, timezone),
+        "run": record.run,
+        "attempts": record.attempts,
+        "error": record.error,
+    }
+
+
+def plan_json(plan: Plan, timezone: str) -> dict[str, Any]:
+    """Return a plan as JSON: ranges with their reason and count."""
+    parts = []
+    for part in plan.parts:
+        planned = part.planned
+        if isinstance(planned, PlannedRange):
+            where = interval_json(planned.start, planned.end, timezone)
+        else:
+            where = {"partition": planned.value}
+        parts.append({**where, "reason": str(part.reason), "units": count_planned([planned])})
+    left_out = {
+        "past_data": count_units(plan.schedule, plan.beyond) if plan.schedule else 0,
+        "gaps": count_units(plan.schedule, plan.gaps) if plan.schedule else 0,
+        "absent": list(plan.absent),
+    }
+    return {"flow": plan.flow, "units": plan.count(), "parts": parts, "left_out": left_out}
+
+
+def unit_lines(plan: Plan, timezone: str, *, every: bool) -> list[str]:
+    """Return a line per unit of a plan, or per stretch where there would be too many."""
+    every = every or plan.count() <= LINES
+    lines = []
+    for part in plan.parts:
+        planned = part.planned
+        mark = " (restated)" if part.reason is Reason.RESTATED else ""
+        if isinstance(planned, PlannedRange):
+            ranges = IntervalSet([(planned.start, planned.end)])
+            schedule = Schedule.parse(planned.schedule)
+            lines += interval_lines(schedule, ranges, timezone, mark, every=every)
+        else:
+            lines.append(f"  {planned.value}{mark}")
+    return lines
+
+
+def count_all(stretches: Iterable[tuple[Schedule, int, int]]) -> int:
+    """Return how many intervals stretches of time hold, each by its own schedule."""
+    return sum(count_units(schedule, IntervalSet([(s, e)])) for schedule, s, e in stretches)

@@ -1,0 +1,217 @@
+"""The coordinator: plan, register, drive, and wait for what other runs hold.
+
+It is disposable: everything that matters is in the store, and a coordinator that dies leaves
+a run that others end or go on with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+from seeknal.errors import ConflictError, InterruptedRunError
+from seeknal.plan import Data, Held, Part, Plan, Window, make_plan
+from seeknal.resolve import Prepared
+from seeknal.stores.base import Holds, Store
+from seeknal.workflow.state import Counts, Run, RunStatus, UnitRecord
+from seeknal.workflow.units import stamp
+
+_TICK = 0.1
+_REAP = 1.0
+# Attempts to register while other coordinators come and go, before giving up on this one.
+_TRIES = 100
+
+
+class Driver(Protocol):
+    """Where a run's units are executed, seen from the coordinator."""
+
+    def drive(self, run_id: str | None, wait: float) -> None:
+        """Keep a run (None: only others' runs) supplied for ``wait`` seconds."""
+        ...
+
+    def stop(self) -> None:
+        """Stop executing here; hand back what runs."""
+        ...
+
+
+class Observer(Protocol):
+    """Whoever shows a run to a person."""
+
+    def planned(self, plan: Plan) -> None:
+        """A plan was made; called once per flow, before anything runs."""
+        ...
+
+    def progress(self, run: Run, counts: Counts) -> None:
+        """A run moved on."""
+        ...
+
+    def waiting(self, theirs: tuple[Part, ...], runs: tuple[Run, ...]) -> None:
+        """Nothing is left but units that other runs hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a flow's run came out.
+
+    ``left`` is what the window still lacks: failed units (``failed`` has their records), and
+    what other runs hold or gave up.
+    """
+
+    plan: Plan
+    left: Plan
+    runs: tuple[Run, ...] = ()
+    counts: tuple[Counts, ...] = ()
+    failed: tuple[UnitRecord, ...] = ()
+    stopped: RunStatus | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole window is complete."""
+        return not self.left.parts
+
+
+@dataclass
+class Coordinator:
+    """Runs flows over one store.
+
+    ``owner`` is this process where its death shall end its runs, or empty; ``actor`` is who
+    asked; ``options`` go into each run.
+    """
+
+    store: Store
+    driver: Driver
+    observer: Observer
+    actor: str
+    owner: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+
+    def run(self, prepared: Prepared, data: Data, window: Window, now: float) -> Report:
+        """Run what a window lacks, and wait until nobody works on it any more.
+
+        Raises:
+            ConflictError: a run of another version of the flow holds some of the units.
+            InterruptedRunError: the run was interrupted; its leases are handed back.
+        """
+        pass_ = _Pass(self, prepared, data, window, now)
+        first = pass_.plan()
+        self.observer.planned(first)
+        try:
+            stopped = pass_.go()
+        except KeyboardInterrupt:
+            self.driver.stop()
+            for run in pass_.runs:
+                self.store.set_status(run.id, RunStatus.INTERRUPTED)
+            raise InterruptedRunError("Interrupted; what was running is handed back.") from None
+        left = pass_.plan()
+        wanted = Held.of_planned(left.planned)
+        failed = [r for r in self.store.failed(prepared.name) if wanted.has(r.unit)]
+        counts = tuple(self.store.counts(run.id) for run in pass_.runs)
+        return Report(first, left, tuple(pass_.runs), counts, tuple(failed), stopped)
+
+
+class _Pass:
+    """One flow's way through plan, register, drive and wait, with the present held still."""
+
+    def __init__(
+        self, coordinator: Coordinator, prepared: Prepared, data: Data, window: Window, now: float
+    ) -> None:
+        self._c = coordinator
+        self._store = coordinator.store
+        self._prepared, self._data, self._window, self._now = prepared, data, window, now
+        self.runs: list[Run] = []
+        self._reaped = 0.0
+
+    def plan(self) -> Plan:
+        p = self._prepared
+        return make_plan(
+            p.name, p.schedule, self._store.state(p.name), self._data, self._window,
+            now=self._now, start=p.start, lag=p.lag,
+        )
+
+    def go(self) -> RunStatus | None:
+        """Work until nothing is left to do; return how a run was stopped from outside, if so."""
+        while True:
+            run, theirs, holds = self._register()
+            if run is not None:
+                self.runs.append(run)
+                status = self._drive(run)
+                if status not in (RunStatus.DONE, RunStatus.FAILED):
+                    return status
+            elif theirs:
+                self._c.observer.waiting(theirs, holds.runs)
+                self._c.driver.drive(None, _TICK * 2)
+                self._reap()
+            else:
+                return None
+
+    def _register(self) -> tuple[Run | None, tuple[Part, ...], Holds]:
+        for _ in range(_TRIES):
+            holds = self._store.holds(self._prepared.name)
+            active = [r for r in holds.runs if r.status is RunStatus.ACTIVE]
+            plan = self.plan()
+            if self.runs:
+                failed = self._store.failed(self._prepared.name)
+                plan, _ = plan.without(Held.of_units(r.unit for r in failed))
+            self._refuse_conflict(plan, active)
+            mine, theirs = plan.without(Held.of(active))
+            if not mine.parts:
+                return None, theirs, holds
+            run = self._new_run(mine)
+            if self._store.register(run, holds.version):
+                return run, theirs, holds
+        raise ConflictError(
+            f"Other runs of flow {self._prepared.name!r} keep starting and ending; try again."
+        )
+
+    def _refuse_conflict(self, plan: Plan, active: list[Run]) -> None:
+        schedule = str(plan.schedule) if plan.schedule else ""
+        for run in active:
+            texts = {getattr(p, "schedule", "") for p in run.planned}
+            same = run.fingerprint == self._prepared.fingerprint and texts <= {
+                schedule, *(getattr(p, "schedule", "") for p in plan.planned)
+            }
+            _, taken = plan.without(Held.of([run]))
+            if taken and not same:
+                raise ConflictError(
+                    f"Run {run.id} holds units of flow {run.flow!r} under another version of its "
+                    "SQL or schedule; wait until it ends, or stop it, and run again."
+                )
+
+    def _new_run(self, plan: Plan) -> Run:
+        return Run(
+            id=f"{stamp(int(self._store.now()))}-{uuid4().hex[:6]}",
+            flow=plan.flow,
+            spec=self._prepared.spec,
+            fingerprint=self._prepared.fingerprint,
+            planned=plan.planned,
+            units=plan.count(),
+            options=self._c.options,
+            created_by=self._c.actor,
+            owner=self._c.owner,
+        )
+
+    def _drive(self, run: Run) -> RunStatus:
+        """Drive a run until it is active no more."""
+        while True:
+            self._c.driver.drive(run.id, _TICK)
+            counts = self._store.counts(run.id)
+            self._c.observer.progress(run, counts)
+            if self._reap() or counts.done + counts.failed >= counts.units:
+                current = self._store.run(run.id)
+                if current is None:
+                    return RunStatus.CANCELLED
+                if current.status is not RunStatus.ACTIVE:
+                    return current.status
+
+    def _reap(self) -> bool:
+        """Put back, once a second, the units of the dead; return whether it was time."""
+        if self._c.clock() - self._reaped < _REAP:
+            return False
+        self._store.reap()
+        self._reaped = self._c.clock()
+        return True

@@ -1,0 +1,298 @@
+"""One unit's execution: claim, run the SQL, publish, complete. Every worker calls this."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seeknal.engine.render import render
+from seeknal.engine.session import Engine, Session
+from seeknal.engine.source import Query
+from seeknal.errors import (
+    InterruptedRunError,
+    LeaseLostError,
+    PermanentQueryError,
+    SeeknalError,
+)
+from seeknal.outputs.parquet import ParquetOutput
+from seeknal.stores.base import Overlap, Store
+from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.schedule import Schedule
+from seeknal.workflow.state import Claim, Run, UnitResult
+from seeknal.workflow.units import Unit
+
+MAX_ATTEMPTS = 3
+BACKOFF = 1.0
+_LONGEST_BACKOFF = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run's units have in common: its query, its output (None keeps nothing), options."""
+
+    run: str
+    query: Query
+    output: ParquetOutput | None
+    fingerprint: str
+    options: Mapping[str, Any]
+
+
+class _Holding:
+    """A claim that a heartbeat keeps alive, and how to interrupt its query."""
+
+    def __init__(self, claim: Claim, interrupt: Callable[[], None]) -> None:
+        self.claim = claim
+        self.interrupt = interrupt
+        self.lost = False
+
+
+class Heartbeat:
+    """Renews every lease that this process holds, at a third of the lease.
+
+    A refused renewal interrupts the unit's query; an unreachable store does not, because
+    nobody else can have claimed the unit meanwhile.
+    """
+
+    def __init__(self, store: Store, lease: float) -> None:
+        self._store = store
+        self.lease = lease
+        self._held: set[_Holding] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def hold(self, claim: Claim, interrupt: Callable[[], None]) -> Iterator[_Holding]:
+        """Keep a claim's lease alive within the block."""
+        holding = _Holding(claim, interrupt)
+        with self._lock:
+            self._held.add(holding)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+        try:
+            yield holding
+        finally:
+            with self._lock:
+                self._held.discard(holding)
+
+    def interrupt(self) -> None:
+        """Interrupt every query that runs under a lease of this process."""
+        with self._lock:
+            for holding in self._held:
+                holding.interrupt()
+
+    def close(self) -> None:
+        """Stop renewing."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self.lease / 3):
+            with self._lock:
+                held = list(self._held)
+            for holding in held:
+                self._renew(holding)
+
+    def _renew(self, holding: _Holding) -> None:
+        try:
+            kept = self._store.renew(holding.claim, self.lease)
+        except SeeknalError:
+            return
+        with self._lock:
+            if not kept and holding in self._held:
+                holding.lost = True
+                holding.interrupt()
+
+
+class Workbench:
+    """What the seats of one process share: the store, the engine, the heartbeat, the jobs.
+
+    ``load`` makes a run into a job on this machine.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        load: Callable[[Run], Job],
+        *,
+        worker: str,
+        lease: float,
+    ) -> None:
+        self.store = store
+        self.engine = engine
+        self.worker = worker
+        self.heartbeat = Heartbeat(store, lease)
+        self.stopping = threading.Event()
+        self._load = load
+        self._jobs: dict[str, Job] = {}
+
+    def job(self, run_id: str) -> Job:
+        """Return a run's job, loaded once."""
+        job = self._jobs.get(run_id)
+        if job is None:
+            run = self.store.run(run_id)
+            if run is None:
+                raise LeaseLostError(f"Run {run_id} is gone from the store.")
+            job = self._jobs[run_id] = self._load(run)
+        return job
+
+    @contextmanager
+    def seat(self, name: str) -> Iterator[Seat]:
+        """Yield a place for one thread to work at."""
+        seat = Seat(self, f"{self.worker}#{name}")
+        try:
+            yield seat
+        finally:
+            seat.close()
+
+    def interrupt(self) -> None:
+        """Interrupt what runs; the interrupted units are handed back, not failed."""
+        self.stopping.set()
+        self.heartbeat.interrupt()
+
+    def close(self) -> None:
+        """Stop the heartbeat and let go of the engine."""
+        self.heartbeat.close()
+        self.engine.close()
+
+
+class Seat:
+    """One thread's place: claims units and executes them, one at a time."""
+
+    def __init__(self, bench: Workbench, worker: str) -> None:
+        self._bench = bench
+        self._store = bench.store
+        self.worker = worker
+        self._sessions: dict[str, Session] = {}
+
+    def __call__(self) -> bool:
+        """Claim the next ready unit and execute it; False if there is none."""
+        claim = self._store.claim(self.worker, self._bench.heartbeat.lease)
+        if claim is None:
+            return False
+        self.execute(claim)
+        return True
+
+    def close(self) -> None:
+        """Let go of this thread's sessions."""
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def execute(self, claim: Claim) -> None:
+        """Run a claimed unit to its end: completed, failed, or handed back."""
+        try:
+            self._attempt(claim)
+        except LeaseLostError:
+            return
+        except InterruptedRunError:
+            self._store.release(claim)
+        except Exception as error:
+            if self._bench.stopping.is_set():
+                self._store.release(claim)
+                return
+            self._fail(claim, error)
+
+    def _attempt(self, claim: Claim) -> None:
+        job = self._bench.job(claim.run)
+        session = self._session(job)
+        started = time.monotonic()
+        with self._bench.heartbeat.hold(claim, session.interrupt) as holding:
+            try:
+                if self._bench.stopping.is_set():
+                    raise InterruptedRunError("The run was asked to stop.")
+                rows, size = self._produce(job, session, claim)
+            except Exception as error:
+                if holding.lost:
+                    raise LeaseLostError(f"The lease on {claim.unit} was lost.") from error
+                raise
+            result = UnitResult(rows, size, time.monotonic() - started)
+            self._store.complete(claim, job.fingerprint, result)
+
+    def _produce(self, job: Job, session: Session, claim: Claim) -> tuple[int, int]:
+        sql = render(job.query, claim.unit)
+        if job.output is None:
+            rows = session.run(sql)
+            self._store.prepare(claim)
+            return rows, 0
+        staged = job.output.stage(claim.unit, claim.token)
+        try:
+            rows = session.copy(sql, staged, _provenance(job, claim))
+            size = staged.stat().st_size
+            self._publish(job.output, staged, claim)
+        finally:
+            job.output.discard(staged)
+        return rows, size
+
+    def _publish(self, output: ParquetOutput, staged: Path, claim: Claim) -> None:
+        overlap: list[Overlap] = []
+        output.publish(
+            staged, claim.unit, token=claim.token,
+            fence=lambda: overlap.append(self._store.prepare(claim)),
+        )
+        cells = superseded(claim.unit, overlap[0])
+        if not cells:
+            return
+        spill = IntervalSet((u.start, u.end) for u in cells) - IntervalSet(
+            [(claim.unit.start, claim.unit.end)]
+        )
+        if spill:
+            self._store.forget(claim, spill)
+        output.remove(cells, token=claim.token)
+
+    def _session(self, job: Job) -> Session:
+        session = self._sessions.get(job.run)
+        if session is None:
+            session = self._sessions[job.run] = self._bench.engine.session(job.query)
+        return session
+
+    def _fail(self, claim: Claim, error: Exception) -> None:
+        options = self._bench.job(claim.run).options
+        attempt = claim.attempts + 1
+        last = attempt >= int(options.get("max_attempts", MAX_ATTEMPTS))
+        final = last or isinstance(error, PermanentQueryError)
+        delay = backoff(float(options.get("backoff", BACKOFF)), attempt)
+        text = str(error) if isinstance(error, SeeknalError) else f"{type(error).__name__}: {error}"
+        try:
+            self._store.fail(claim, text, None if final else delay)
+        except LeaseLostError:
+            return
+
+
+def backoff(base: float, attempt: int) -> float:
+    """Return the seconds to wait after the n-th failed attempt: doubling, half of it random."""
+    longest = min(base * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
+    return longest * random.uniform(0.5, 1.0)
+
+
+def superseded(unit: Unit, overlap: Overlap) -> list[Unit]:
+    """Return the units of other shapes whose output a unit replaces."""
+    cells = {u for u in overlap.publishing if u != unit}
+    for completion in overlap.completions:
+        schedule = Schedule.parse(completion.schedule)
+        start = max(completion.start, schedule.floor(max(unit.start, completion.start)))
+        end = min(completion.end, schedule.ceil(min(unit.end, completion.end)))
+        cells.update(Unit(unit.flow, s, e) for s, e in schedule.intervals(start, end))
+    cells.discard(unit)
+    return sorted(cells)
+
+
+def _provenance(job: Job, claim: Claim) -> dict[str, str]:
+    return {
+        "seeknal_flow": claim.unit.flow,
+        "seeknal_unit": claim.unit.key,
+        "seeknal_run": claim.run,
+        "seeknal_token": str(claim.token),
+        "seeknal_fingerprint": job.fingerprint,
+        "seeknal_schedule": claim.planned.schedule,
+        "seeknal_origin": claim.planned.origin,
+    }

@@ -1,0 +1,85 @@
+"""Runs units on threads of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from seeknal.execute import Workbench
+from seeknal.feed import top_up
+from seeknal.stores.base import Store
+
+# How long an idle thread waits before it asks the store again: another process may have fed,
+# failed or died meanwhile, and nothing would tell us.
+_IDLE = 0.2
+
+
+class LocalExecutor(AbstractContextManager["LocalExecutor"]):
+    """Threads that claim and execute units of any active run of the store.
+
+    Like any worker they take what is ready, whoever planned it: processes that share a project
+    share its work. Entering starts the threads; leaving stops the claims, interrupts the
+    queries that run, hands their units back and waits for the threads.
+    """
+
+    def __init__(self, store: Store, bench: Workbench, workers: int) -> None:
+        self._store = store
+        self._bench = bench
+        self._stop = threading.Event()
+        self._work = threading.Condition()
+        self._broken: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._loop, args=(n,), name=f"seeknal-{n}", daemon=True)
+            for n in range(workers)
+        ]
+
+    def __enter__(self) -> LocalExecutor:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop claiming, interrupt what runs, hand it back, and wait for the threads."""
+        self._stop.set()
+        self.wake()
+        self._bench.interrupt()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def wake(self) -> None:
+        """Tell idle threads that there is something to claim."""
+        with self._work:
+            self._work.notify_all()
+
+    def drive(self, run_id: str, wait: float) -> None:
+        """Keep a run fed for ``wait`` seconds.
+
+        Raises:
+            BaseException: what broke a thread, for the caller to report.
+        """
+        if top_up(self._store, run_id):
+            self.wake()
+        if self._broken is not None:
+            raise self._broken
+        self._stop.wait(wait)
+
+    def _loop(self, number: int) -> None:
+        try:
+            with self._bench.seat(f"{number}") as seat:
+                while not self._stop.is_set():
+                    self._step(seat)
+        except BaseException as error:
+            self._broken = error
+            self._stop.set()
+
+    def _step(self, seat: Callable[[], bool]) -> None:
+        if seat():
+            return
+        with self._work:
+            if not self._stop.is_set():
+                self._work.wait(_IDLE)
