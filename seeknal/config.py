@@ -1,0 +1,95 @@
+"""The settings that a machine gives: the only place that reads the environment.
+
+A variable that starts with ``SEEKNAL_`` is a setting, so an unknown one is an error: a misspelt
+``SEEKNAL_REDIS_ULR`` must not start a run against the wrong store. Secrets of connections are
+referred to as ``${NAME}`` in project files and looked up here when they are needed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from seeknal.errors import ConfigError
+
+PREFIX = "SEEKNAL_"
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HINTS = {
+    "lease": "give seconds from 1 to 86400, for example 30",
+    "redis_url": "give a URL such as redis://localhost:6379/0",
+    "data_root": "give the path of a folder",
+    "project": "give the path of a project's folder",
+}
+
+
+class Settings(BaseSettings):
+    """What this machine sets for every project; use :func:`load_settings` to read it.
+
+    ``project`` is the project's folder (default: found by walking up), ``data_root`` the folder
+    that relative paths of flows start from (default: the project's), ``redis_url`` the shared
+    store (default: the project's, else the embedded one), ``lease`` a lease's length in seconds.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    project: Path | None = None
+    data_root: Path | None = None
+    redis_url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://\S+$")
+    lease: float = Field(default=30.0, ge=1, le=86_400, allow_inf_nan=False)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment, anew at each call.
+
+    Raises:
+        ConfigError: a ``SEEKNAL_`` variable is unknown or malformed; the message names it.
+    """
+    _refuse_unknown()
+    try:
+        return Settings()
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        name = PREFIX + field.upper()
+        # The value of a URL may hold a password: it is not repeated.
+        shown = "" if field == "redis_url" else f" ({os.environ.get(name, '')!r})"
+        raise ConfigError(
+            f"The environment variable {name}{shown} is not valid; {_HINTS[field]}."
+        ) from None
+
+
+def _refuse_unknown() -> None:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    for name in sorted(os.environ):
+        if not name.upper().startswith(PREFIX) or name.upper() in known:
+            continue
+        near = difflib.get_close_matches(name.upper(), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known ones: {', '.join(known)}."
+        raise ConfigError(f"There is no setting for the environment variable {name}; {hint}")
+
+
+def expand(text: str, where: str) -> str:
+    """Replace each ``${NAME}`` in a value of a project file by that environment variable.
+
+    Raises:
+        ConfigError: a variable is not set, or what stands in the braces is no name.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if not _VARIABLE.fullmatch(name):
+            raise ConfigError(f"{where}: {match[0]!r} does not name an environment variable.")
+        if name not in os.environ:
+            raise ConfigError(
+                f"{where} refers to the environment variable {name}, which is not set; set it."
+            )
+        return os.environ[name]
+
+    return _REFERENCE.sub(value, text)

@@ -1,0 +1,88 @@
+"""Files that are replaced as a whole, so that no reader ever sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from seeknal.errors import ConfigError
+
+
+def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file, replacing what was there in one step; its folder is made if it is missing.
+
+    A link is followed, and the permissions of a file that exists are kept. With ``durable`` the
+    content is on disk before it replaces what was there.
+
+    Raises:
+        ConfigError: the file cannot be written; what was there is untouched.
+    """
+    target = path.resolve()
+    try:
+        staged = _stage(target, text, durable)
+        try:
+            staged.replace(target)
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def create_once(path: Path, text: str) -> bool:
+    """Write a file unless it exists; of several processes one does. Returns whether we did.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    try:
+        staged = _stage(path, text, durable=True)
+        try:
+            # Unlike a rename, a link fails when the name is taken.
+            os.link(staged, path)
+        except FileExistsError:
+            return False
+        finally:
+            staged.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return True
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if they are missing.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _stage(target: Path, text: str, durable: bool) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+            file.write(text)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        with contextlib.suppress(OSError):
+            staged.chmod(target.stat().st_mode & 0o7777)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+    return staged
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    reason = error.strerror or str(error)
+    return ConfigError(
+        f"Cannot write {path}: {reason}; make room or give write permission, then try again."
+    )
