@@ -126,11 +126,16 @@ def values_of(start: int, end: int, partition: str | None = None) -> dict[str, V
     return values
 
 
-def compose(query: Query, values: Mapping[str, Value], steps: int | None = None) -> str:
+def compose(
+    query: Query,
+    values: Mapping[str, Value],
+    *,
+    steps: int | None = None,
+    reads: str | None = None,
+) -> str:
     """Nest the first ``steps`` steps (all by default) into one SELECT.
 
-    A step begins where its predecessor's closing lines end, so its own line numbers are kept
-    up to a constant.
+    ``reads`` stands in for the SELECT that reads a file input.
 
     Raises:
         PermanentQueryError: a step is not one SELECT.
@@ -138,15 +143,16 @@ def compose(query: Query, values: Mapping[str, Value], steps: int | None = None)
     """
     source = query.source.validate()
     filled = [_checked(step).fill(values) for step in query.steps[:steps]]
-    previous = None if source.is_database else relation(source)
+    reads = None if source.is_database else reads or relation(source)
+    previous = reads
     for step in filled:
         previous = step if previous is None else _over(previous, step)
     if previous is None:
         raise UsageError("The flow has no SQL; add a task with add_sql.")
-    if source.is_database or source.name is None:
+    if reads is None or source.name is None:
         return previous
     # The name stands outermost, so that every step sees it.
-    return f"WITH {literals.name(source.name)} AS NOT MATERIALIZED ({relation(source)}) " + (
+    return f"WITH {literals.name(source.name)} AS NOT MATERIALIZED ({reads}) " + (
         f"SELECT * FROM ({previous}\n)"
     )
 

@@ -221,6 +221,26 @@ class Session:
         """Run a SELECT and return its rows; fetch epochs rather than times with a zone."""
         return self._execute(sql)
 
+    def extent(self) -> tuple[float, float] | None:
+        """Return the input's least and greatest time in UTC seconds; None without any.
+
+        Raises:
+            UsageError: the time column cannot be told; the flow must declare it.
+        """
+        from seeknal.engine.extent import extent  # sqlglot is slow to import
+
+        return extent(self)
+
+    def values(self) -> list[str]:
+        """Return the partition column's distinct values as text, sorted, without NULL.
+
+        Raises:
+            UsageError: the partition column cannot be told; the flow must declare it.
+        """
+        from seeknal.engine.extent import values
+
+        return values(self)
+
     def interrupt(self) -> None:
         """Interrupt the statement that runs now, if one does; safe from any thread.
 

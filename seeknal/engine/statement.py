@@ -54,6 +54,18 @@ def shape(tree: Any) -> Any:
     return _without(tree, _WHERE_IT_STOOD | _VALUES)
 
 
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every node of a syntax tree."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            yield node
+            todo.extend(node.values())
+        elif isinstance(node, list):
+            todo.extend(node)
+
+
 def _tree(sql: str) -> dict[str, Any]:
     answer = json.loads(scratch.rows("SELECT json_serialize_sql(?::VARCHAR)", [sql])[0][0])
     if answer["error"]:
@@ -69,21 +81,10 @@ def _tree(sql: str) -> dict[str, Any]:
 
 
 def _functions(tree: Any) -> Iterator[str]:
-    for node in _nodes(tree):
+    for node in nodes(tree):
         name = node.get("function_name")
         if isinstance(name, str):
             yield name.lower()
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    todo = [tree]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, dict):
-            yield node
-            todo.extend(node.values())
-        elif isinstance(node, list):
-            todo.extend(node)
 
 
 def _without(tree: Any, keys: set[str]) -> Any:
