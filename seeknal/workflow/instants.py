@@ -129,9 +129,10 @@ def _checked(seconds: int, zone: ZoneInfo) -> int:
     """Return ``seconds`` if they lie in the supported years, else TimeError."""
     try:
         local = (EPOCH + timedelta(seconds=seconds)).astimezone(zone).replace(tzinfo=None)
+        inside = _FIRST <= local <= _LAST
     except OverflowError:
-        local = datetime.max
-    if not _FIRST <= local <= _LAST:
+        inside = False
+    if not inside:
         raise TimeError(
             f"{seconds} is no second of the years 1900 to 2100; "
             "give UTC epoch seconds, not milliseconds."
