@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
 
 from seeknal.errors import ConfigError
+
+# File systems without hard links: some network shares, and what cameras and sticks are made with.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
@@ -40,15 +44,11 @@ def create_once(path: Path, text: str) -> bool:
     try:
         staged = _stage(path, text, durable=True)
         try:
-            # Unlike a rename, a link fails when the name is taken.
-            os.link(staged, path)
-        except FileExistsError:
-            return False
+            return _link(staged, path)
         finally:
             staged.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
-    return True
 
 
 def make_folder(path: Path) -> None:
@@ -61,6 +61,21 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _link(staged: Path, path: Path) -> bool:
+    try:
+        # Unlike a rename, a link fails when the name is taken.
+        path.hardlink_to(staged)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        staged.replace(path)
+    return True
 
 
 def _stage(target: Path, text: str, durable: bool) -> Path:

@@ -6,8 +6,6 @@ itself to ``flows/<name>.yml`` when it is made and whenever it changes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Never, Protocol
@@ -18,7 +16,7 @@ from seeknal.errors import ConfigError, SeeknalError, UsageError
 from seeknal.files import write_atomic
 from seeknal.flowspec import FlowInput, FlowOutput, FlowSpec, Partition
 from seeknal.home import Home, current_home
-from seeknal.spec import describe, suggest, usage_error
+from seeknal.spec import describe, sentence, shorten, suggest, usage_error
 from seeknal.tasks.duckdb import DuckDBTask
 from seeknal.workflow.nodestate import NodeState
 from seeknal.workflow.schedule import Schedule
@@ -58,6 +56,9 @@ class Flow:
         ConfigError: the flow's file is broken, or cannot be written.
     """
 
+    _spec: FlowSpec
+    _home: Home | None
+
     def __init__(
         self,
         name: str = "",
@@ -77,7 +78,8 @@ class Flow:
         if unknown:
             wrong = next(iter(unknown))
             known = list(FlowSpec.model_fields)
-            raise UsageError(f"Flow: unknown field {wrong!r}; {suggest(wrong, known, 'fields')}")
+            hint = suggest(wrong, known, "fields")
+            raise UsageError(sentence(f"Flow: unknown field {wrong!r}; {hint}"))
         cron, zone = _split_schedule(schedule, timezone, "UTC")
         fields: dict[str, Any] = {
             "name": name, "description": description, "schedule": cron, "timezone": zone,
@@ -150,6 +152,16 @@ class Flow:
         return self._spec.partition
 
     @property
+    def partition_column(self) -> str | None:
+        """The column that names partitions, or None."""
+        return self._spec.partition.column if self._spec.partition else None
+
+    @property
+    def partition_format(self) -> str | None:
+        """The format of partitions that are ranges of time, or None."""
+        return self._spec.partition.format if self._spec.partition else None
+
+    @property
     def by_value(self) -> bool:
         """Whether the units are distinct values of the partition column, not intervals."""
         return self._spec.partition is not None and self._spec.partition.format is None
@@ -158,18 +170,6 @@ class Flow:
     def description(self) -> str | None:
         """What people should know about it."""
         return self._spec.description
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what decides a unit's rows: input, tasks and time column; 16 hex digits."""
-        spec = self.to_spec()
-        decisive = {key: spec[key] for key in ("input", "tasks")}
-        decisive["time_column"] = self.time_column
-        decisive["input"] = {k: v for k, v in spec["input"].items() if k != "time_column"}
-        if self.by_value:
-            decisive["partition"] = spec["partition"]
-        text = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def state(self) -> NodeState:
@@ -188,7 +188,7 @@ class Flow:
             self.name,
             found,
             timezone=self.timezone,
-            partition_format=self.partition.format if self.partition else None,
+            partition_format=self.partition_format,
         )
 
     # -- changing it ------------------------------------------------------------------------
@@ -226,11 +226,16 @@ class Flow:
     def save(self) -> None:
         """Write the flow's file; one that says the same already is not touched.
 
+        A flow made outside of any project joins the current one.
+
         Raises:
             UsageError: the flow is in no project.
             ConfigError: the file that is there is broken, or cannot be written.
         """
-        _write(self._in_project(), self.to_spec())
+        if self._home is None:
+            self._home = self._in_project()
+            self._spec = self._spec.portable(self._home.portable)
+        _write(self._home, self.to_spec())
 
     # -- specs ------------------------------------------------------------------------------
 
@@ -319,7 +324,7 @@ def _validated(fields: Mapping[str, Any]) -> FlowSpec:
         return FlowSpec.model_validate(dict(fields))
     except ValidationError as error:
         name = fields.get("name")
-        what = f"Flow {name!r}" if isinstance(name, str) and name else "Flow"
+        what = f"Flow {shorten(name)!r}" if isinstance(name, str) and name else "Flow"
         raise usage_error(what, FlowSpec, error) from None
 
 

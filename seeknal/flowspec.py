@@ -5,10 +5,11 @@ The order of the fields here is their order in the file.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -68,19 +69,27 @@ def _duration(value: object) -> int:
         raise _refused(error) from None
 
 
+def _json_like(value: object, at: tuple[str, ...]) -> None:
+    if isinstance(value, list | tuple):
+        for each in value:
+            _json_like(each, at)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            _json_like(key, at)
+            _json_like(each, at)
+    elif not isinstance(value, str | int | float) or value in (math.inf, -math.inf):
+        raise RefusedError(
+            "an option is text, a number, true, false, or a list or mapping of them, not "
+            f"{describe(value)}",
+            at=at,
+        )
+
+
 def _day(value: object) -> object:
-    if isinstance(value, date):
-        midnight = (
-            isinstance(value, datetime)
-            and value.tzinfo is None
-            and (value.time() == datetime.min.time())
-        )
-        return (
-            value.date().isoformat()
-            if isinstance(value, datetime) and midnight
-            else (value.isoformat())
-        )
-    return value
+    """Return a date, or a datetime, as the ISO text it is kept as; others are checked later."""
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, date) else value
 
 
 Column = Annotated[str, AfterValidator(_column)]
@@ -122,13 +131,7 @@ class FlowInput(Spec):
         for key, value in options.items():
             if not _IDENTIFIER.fullmatch(key):
                 raise RefusedError(f"{key!r} is not the name of an option", at=(key,))
-            for each in value if isinstance(value, list) else [value]:
-                if not isinstance(each, str | int | float):
-                    raise RefusedError(
-                        f"an option must be text, a number, true, false or a list of them, not "
-                        f"{describe(each)}",
-                        at=(key,),
-                    )
+            _json_like(value, (key,))
         return options
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from seeknal.config import expand, load_settings
 from seeknal.errors import ConfigError, DataUnavailableError, UnknownNameError
 from seeknal.files import create_once, make_folder
-from seeknal.spec import RefusedError, Spec, describe, suggest
+from seeknal.spec import RefusedError, Spec, describe, sentence, suggest
 from seeknal.stores.base import Store
 from seeknal.yamlfile import Document, dump_yaml, read_document
 
@@ -137,7 +137,8 @@ class Home:
         else:
             root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         make_folder(root)
-        create_once(root / PROJECT_FILE, dump_yaml({"name": name}))
+        if not (root / PROJECT_FILE).exists():
+            create_once(root / PROJECT_FILE, dump_yaml({"name": name}))
         home = cls(root)
         if home.spec.name != name:
             raise ConfigError(
@@ -288,9 +289,9 @@ class Home:
         path = self.flow_path(name)
         if path is None:
             known = [each.stem for each in self.flow_paths()]
+            hint = sentence(suggest(name, known, "flows"))
             raise UnknownNameError(
-                f"There is no flow {name!r} in the project {self.spec.name!r}; "
-                f"{suggest(name, known, 'flows')}"
+                f"There is no flow {name!r} in the project {self.spec.name!r}; {hint}"
             )
         return read_document(path, self.label(path))
 

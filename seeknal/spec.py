@@ -75,17 +75,23 @@ class Spec(BaseModel):
 
 def usage_error(what: str, model: type[BaseModel], error: ValidationError) -> SeeknalError:
     """Return the error that a caller of the Python API gets for a spec's mistakes."""
-    found = problems(model, error)
-    return found[0].kind("\n".join(f"{what}: {problem.text}" for problem in found))
+    found = problems(model, error, python=True)
+    return found[0].kind("\n".join(sentence(f"{what}: {problem.text}") for problem in found))
 
 
-def problems(model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """Return a validation's mistakes; a missing field that was only misspelt is left out."""
+def problems(
+    model: type[BaseModel], error: ValidationError, *, python: bool = False
+) -> list[Problem]:
+    """Return a validation's mistakes; a missing field that was only misspelt is left out.
+
+    ``python`` says that the caller has classes, not mappings of fields.
+    """
     found: list[Problem] = []
     guessed: set[Location] = set()
     missing: list[Location] = []
     for detail in error.errors():
-        location = tuple(detail["loc"])
+        # Pydantic marks a mistake in a mapping's key by one more step.
+        location = tuple(step for step in detail["loc"] if step != "[key]")
         if detail["type"] == "missing":
             missing.append(location)
         elif detail["type"] == "extra_forbidden":
@@ -93,13 +99,18 @@ def problems(model: type[BaseModel], error: ValidationError) -> list[Problem]:
             guessed.add((*location[:-1], guess))
             found.append(Problem(location, text))
         else:
-            found.append(_problem(location, detail))
+            found.append(_problem(location, detail, python))
     found.extend(
         Problem(location, f"the field {field_name(location)} is missing")
         for location in missing
         if location not in guessed
     )
     return found
+
+
+def sentence(text: str) -> str:
+    """End a message with a full stop, unless it has its end."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def field_name(location: Location) -> str:
@@ -147,7 +158,7 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def _problem(location: Location, detail: Any) -> Problem:
+def _problem(location: Location, detail: Any, python: bool) -> Problem:
     kind, value = detail["type"], detail["input"]
     refused = detail.get("ctx", {}).get("error")
     if isinstance(refused, RefusedError):
@@ -158,6 +169,8 @@ def _problem(location: Location, detail: Any) -> Problem:
         return Problem(location, _not_one_of(location, detail))
     if kind in _TYPES:
         wanted = _TYPES[kind]
+        if python and kind == "model_type":
+            wanted = f"a {detail['ctx']['class_name']}"
         quote = "; put it in quotes" if wanted == "text" and _scalar(value) else ""
         return Problem(
             location, f"{field_name(location)} must be {wanted}, not {describe(value)}{quote}"

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from yaml.reader import Reader
 
 from seeknal.errors import ConfigError
-from seeknal.spec import Location, problems
+from seeknal.spec import Location, problems, sentence
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -74,7 +74,7 @@ class Document:
             ) from None
 
     def _sentence(self, location: Location, text: str) -> str:
-        return f"{self.label}, line {self.line(location)}: {text}"
+        return sentence(f"{self.label}, line {self.line(location)}: {text}")
 
 
 def read_document(path: Path, label: str) -> Document:
@@ -101,11 +101,11 @@ def parse_document(raw: bytes, label: str) -> Document:
         node = loader.get_single_node()
         data = None if node is None else _value(node, (), lines)
     except _UnfitError as error:
-        raise ConfigError(f"{label}, line {error.line}: {error}") from None
+        raise ConfigError(sentence(f"{label}, line {error.line}: {error}")) from None
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_syntax(label, error)) from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{label}: not valid YAML: {error}") from None
+        raise ConfigError(sentence(f"{label}: not valid YAML: {error}")) from None
     except RecursionError:
         raise ConfigError(f"{label}: lists and mappings are nested too deeply.") from None
     finally:
@@ -192,7 +192,7 @@ def _syntax(label: str, error: yaml.MarkedYAMLError) -> str:
         what += "; indent with spaces, not with tabs"
     if "single document" in (error.context or ""):
         what = "more than one document; remove the '---' between them"
-    return f"{where}: not valid YAML: {what}"
+    return sentence(f"{where}: not valid YAML: {what}")
 
 
 def _value(node: yaml.Node, at: Location, lines: dict[Location, int]) -> Any:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PrivateAttr
 
-from seeknal.errors import UsageError
-from seeknal.spec import RefusedError, Spec, describe
+from seeknal.errors import SeeknalError, UsageError
+from seeknal.spec import RefusedError, Spec, describe, sentence
 
 
 def tidy_sql(sql: object) -> str:
@@ -68,12 +68,16 @@ class DuckDBTask(Spec):
         try:
             step = tidy_sql(sql)
         except RefusedError as error:
-            raise UsageError(f"DuckDBTask: {error}.") from None
+            raise UsageError(sentence(f"DuckDBTask: {error}")) from None
+        before = self.sql
         # Spec forbids assignment, so that this is the one way in.
-        self.__dict__["sql"] = (*self.sql, step)
-        self.__pydantic_fields_set__.add("sql")
-        for tell in self._changed:
-            tell()
+        self.__dict__["sql"] = (*before, step)
+        try:
+            for tell in self._changed:
+                tell()
+        except SeeknalError:
+            self.__dict__["sql"] = before
+            raise
         return self
 
     def on_change(self, tell: Callable[[], None]) -> None:
