@@ -73,10 +73,10 @@ def check() -> None:
                 SELECT regexp_extract(filename, '([0-9TZ]+)_[0-9TZ]+[.]parquet$', 1) AS start,
                        count(*) AS flights
                 FROM read_parquet(?, filename = true, hive_partitioning = false)
-                GROUP BY start
+                GROUP BY ALL
             ), days AS (
                 SELECT make_date(year::INT, month::INT, day::INT) AS day, count(*) AS flights
-                FROM flights GROUP BY day
+                FROM flights GROUP BY ALL
             ), started AS (
                 SELECT CAST(timezone('America/New_York', timezone('UTC',
                          strptime(start, '%Y%m%dT%H%M%SZ'))) AS DATE) AS day, flights

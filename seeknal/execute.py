@@ -34,13 +34,17 @@ _LONGEST_BACKOFF = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run's units have in common: its query, its output (None keeps nothing), options."""
+    """What a run's units have in common.
+
+    ``output`` None keeps nothing. ``partition`` names the partition that a unit belongs to.
+    """
 
     run: str
     query: Query
     output: ParquetOutput | None
     fingerprint: str
     options: Mapping[str, Any]
+    partition: Callable[[Unit], str | None]
 
 
 class _Holding:
@@ -219,7 +223,7 @@ class Seat:
             self._store.complete(claim, job.fingerprint, result)
 
     def _produce(self, job: Job, session: Session, claim: Claim) -> tuple[int, int]:
-        sql = render(job.query, claim.unit)
+        sql = render(job.query, claim.unit, job.partition(claim.unit))
         if job.output is None:
             rows = session.run(sql)
             self._store.prepare(claim)

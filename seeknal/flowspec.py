@@ -77,7 +77,9 @@ def _json_like(value: object, at: tuple[str, ...]) -> None:
         for key, each in value.items():
             _json_like(key, at)
             _json_like(each, at)
-    elif not isinstance(value, str | int | float) or value in (math.inf, -math.inf):
+    elif not isinstance(value, str | int | float) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
         raise RefusedError(
             "an option is text, a number, true, false, or a list or mapping of them, not "
             f"{describe(value)}",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from seeknal.config import Settings, load_settings
+from seeknal.config import Settings
 from seeknal.engine.session import Engine
 from seeknal.errors import TimeError, UnknownNameError, UsageError
 from seeknal.flow import Flow
@@ -35,7 +35,8 @@ class Workspace:
     @contextmanager
     def open(cls, path: Path | None) -> Iterator[Workspace]:
         """Find and open the project; close what was opened, and mirror what was changed."""
-        space = cls(Project.find(path), load_settings())
+        project = Project.find(path)
+        space = cls(project, project.settings)
         try:
             yield space
         finally:
@@ -112,7 +113,8 @@ class Workspace:
         if "store" in opened:
             try:
                 if self._changed:
-                    write_mirror(self.project, self.store)
+                    names = self.store.flows()
+                    write_mirror(self.project, {n: self.store.state(n) for n in names})
             finally:
                 self.store.close()
 

@@ -33,6 +33,7 @@ from seeknal.workflow.units import Unit
 
 START, END, PARTITION = PLACEHOLDERS = ("__START__", "__END__", "__PARTITION__")
 THIS = '"__THIS__"'
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PLACEHOLDER = re.compile("|".join(PLACEHOLDERS))
 _TYPES = {
     "date", "datetime", "time", "timestamp", "timestamptz", "timestamp_s", "timestamp_ms",
@@ -206,6 +207,10 @@ def _fill(slot: Slot, values: Mapping[str, Value]) -> str:
 def _parts(token: Token, before: Token, adjacent: Token) -> list[str | Slot]:
     """Return a token's pieces, given the tokens that precede it with and without blanks."""
     text = token.text
+    if token.kind == "escape":
+        # DuckDB replaces Unicode spaces before it parses, and takes the quote in \' for an end,
+        # so that it would replace those in the literals that follow.
+        text = _ESCAPED.sub(lambda m: "''" if m[1] == "'" else m[0], text)
     if not _PLACEHOLDER.search(text):
         return [text]
     match token.kind:
@@ -213,8 +218,10 @@ def _parts(token: Token, before: Token, adjacent: Token) -> list[str | Slot]:
             return [Slot(text, "value")]
         case "string":
             typed = before.text.lower() in _TYPES or adjacent.text.lower() in _PREFIXES
-            whole = text[1:-1] in PLACEHOLDERS and not typed
-            return [Slot(text[1:-1], "value")] if whole else _split(text, "text")
+            if text[1:-1] not in PLACEHOLDERS or typed:
+                return _split(text, "text")
+            # A quote ends a word, as in SELECT'...'; the literal's type would prolong it.
+            return [" " if adjacent.kind == "word" else "", Slot(text[1:-1], "value")]
         case "escape":
             return _split(text, "escape")
         case "dollar":

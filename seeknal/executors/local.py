@@ -56,13 +56,13 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         with self._work:
             self._work.notify_all()
 
-    def drive(self, run_id: str, wait: float) -> None:
-        """Keep a run fed for ``wait`` seconds.
+    def drive(self, run_id: str | None, wait: float) -> None:
+        """Keep a run fed, if one is named, for ``wait`` seconds.
 
         Raises:
             BaseException: what broke a thread, for the caller to report.
         """
-        if top_up(self._store, run_id):
+        if run_id is not None and top_up(self._store, run_id):
             self.wake()
         if self._broken is not None:
             raise self._broken

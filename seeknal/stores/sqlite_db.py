@@ -15,6 +15,7 @@ from seeknal.errors import StoreError, StoreUnavailableError
 from seeknal.stores.sqlite_schema import SCHEMA, SCHEMA_VERSION
 
 BUSY_SECONDS = 60.0
+_HEADER_BYTES: Final = 100
 
 
 class Database:
@@ -78,9 +79,10 @@ class Database:
         with _explained(self.path):
             if not self.path.exists():
                 _create(self.path)
-            if self.path.stat().st_size == 0:
+            if self.path.stat().st_size < _HEADER_BYTES:
+                # SQLite would take it for a new database and start without state.
                 raise StoreError(
-                    f"The state file {self.path} is empty: it was cut off. "
+                    f"The state file {self.path} is damaged: it was cut off. "
                     f"Put a copy of it back, or delete it to start without state."
                 )
             connection = _connect(self.path)
@@ -161,7 +163,7 @@ def _move(new: Path, path: Path) -> None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _explain(error, path) from error
     except OSError as error:
         raise StoreError(
@@ -204,11 +206,14 @@ _SENTENCES: Final = {
     ),
 }
 
+# The statements are Seeknal's own: what they do not fit, or cannot read, is the file's fault.
+_NOT_OUR_TABLES: Final = (sqlite3.OperationalError, sqlite3.DataError, UnicodeDecodeError)
 
-def _explain(error: sqlite3.Error, path: Path) -> StoreError:
+
+def _explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError:
     name = str(getattr(error, "sqlite_errorname", ""))
     sentence = next((s for start, s in _SENTENCES.items() if name.startswith(start)), None)
-    if sentence is None and isinstance(error, sqlite3.DataError):
+    if sentence is None and isinstance(error, _NOT_OUR_TABLES):
         sentence = _DAMAGED
     text = (sentence or "failed ({error}).").format(error=error)
     kind = StoreUnavailableError if sentence is _LOCKED else StoreError

@@ -78,6 +78,7 @@ class FlowVerbs(Core):
         change: Change,
     ) -> None:
         """Complete by hand. Time that is already completed keeps its provenance."""
+        completions, values = list(completions), list(values)
         with self._db.write() as db:
             for c in completions:
                 label = (str(c.origin), c.schedule, c.fingerprint)
@@ -100,6 +101,7 @@ class FlowVerbs(Core):
         change: Change,
     ) -> None:
         """Ask for completed time, and completed values, to be done again."""
+        restatements, values = list(restatements), list(values)
         with self._db.write() as db:
             for r in restatements:
                 for low, high, _ in COMPLETIONS.within(db, flow, r.start, r.end):
@@ -112,6 +114,7 @@ class FlowVerbs(Core):
         self, flow: str, within: IntervalSet, values: Iterable[str], change: Change
     ) -> None:
         """Withdraw what is restated within the given time, or of the given values."""
+        values = list(values)
         with self._db.write() as db:
             for start, end in within.ranges:
                 RESTATEMENTS.erase(db, flow, start, end)
