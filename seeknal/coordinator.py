@@ -129,8 +129,14 @@ class _Pass:
     def plan(self) -> Plan:
         p = self._prepared
         return make_plan(
-            p.name, p.schedule, self._store.state(p.name), self._data, self._window,
-            now=self._now, start=p.start, lag=p.lag,
+            p.name,
+            p.schedule,
+            self._store.state(p.name),
+            self._data,
+            self._window,
+            now=self._now,
+            start=p.start,
+            lag=p.lag,
         )
 
     def go(self) -> RunStatus | None:
@@ -173,7 +179,8 @@ class _Pass:
         for run in active:
             texts = {getattr(p, "schedule", "") for p in run.planned}
             same = run.fingerprint == self._prepared.fingerprint and texts <= {
-                schedule, *(getattr(p, "schedule", "") for p in plan.planned)
+                schedule,
+                *(getattr(p, "schedule", "") for p in plan.planned),
             }
             _, taken = plan.without(Held.of([run]))
             if taken and not same:

@@ -240,7 +240,9 @@ class Seat:
     def _publish(self, output: ParquetOutput, staged: Path, claim: Claim) -> None:
         overlap: list[Overlap] = []
         output.publish(
-            staged, claim.unit, token=claim.token,
+            staged,
+            claim.unit,
+            token=claim.token,
             fence=lambda: overlap.append(self._store.prepare(claim)),
         )
         cells = superseded(claim.unit, overlap[0])

@@ -16,6 +16,8 @@ from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import FlowState, Origin, Restatement, Run
 from seeknal.workflow.units import Planned, PlannedRange, PlannedValue, Unit
 
+_NONE = IntervalSet()
+
 
 class Reason(StrEnum):
     """Why a unit is to be run."""
@@ -72,8 +74,8 @@ class Plan:
     flow: str
     parts: tuple[Part, ...]
     schedule: Schedule | None = None
-    beyond: IntervalSet = IntervalSet()
-    gaps: IntervalSet = IntervalSet()
+    beyond: IntervalSet = _NONE
+    gaps: IntervalSet = _NONE
     absent: tuple[str, ...] = ()
     cut: tuple[int, int] | None = None
 
@@ -102,7 +104,7 @@ class Plan:
 class Held:
     """Time and values set apart from a plan: what other runs hold, or what has failed."""
 
-    time: IntervalSet = IntervalSet()
+    time: IntervalSet = _NONE
     values: frozenset[str] = frozenset()
 
     @classmethod
@@ -273,9 +275,7 @@ class _IntervalPlanner:
             found.extend((s, e, restatement) for s, e in wanted.ranges)
         return found
 
-    def _reach(
-        self, schedule: Schedule, units: IntervalSet
-    ) -> tuple[IntervalSet, IntervalSet]:
+    def _reach(self, schedule: Schedule, units: IntervalSet) -> tuple[IntervalSet, IntervalSet]:
         """Split units into those that begin by the data's maximum, and those past it."""
         if self.window.include_empty or not units:
             return units, IntervalSet()
@@ -359,9 +359,7 @@ def _whole_units(schedule: Schedule, ranges: IntervalSet) -> IntervalSet:
     return IntervalSet((schedule.floor(s), schedule.ceil(e)) for s, e in ranges.ranges)
 
 
-def restatements(
-    state: FlowState, ranges: IntervalSet, reason: str
-) -> tuple[Restatement, ...]:
+def restatements(state: FlowState, ranges: IntervalSet, reason: str) -> tuple[Restatement, ...]:
     """Widen a request to the completed units that it touches, each in its published shape."""
     found: list[Restatement] = []
     for completion in state.completions:

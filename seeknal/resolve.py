@@ -121,9 +121,7 @@ def load_job(project: Project, run: Run) -> Job:
     if flow.output.kind != "none":
         output = ParquetOutput(project.output_path(flow))
         output.sweep()
-    return Job(
-        run.id, query_of(project, flow), output, run.fingerprint, run.options, _namer(flow)
-    )
+    return Job(run.id, query_of(project, flow), output, run.fingerprint, run.options, _namer(flow))
 
 
 def _namer(flow: Flow) -> Callable[[Unit], str | None]:

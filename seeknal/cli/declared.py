@@ -89,9 +89,7 @@ def validate_flows(path: Path | None, names: Sequence[str], *, as_json: bool) ->
             files = [file for file in files if file.name in names]
         found = [(file.name, *_problems(space, file)) for file in files]
     if as_json:
-        text.show_json(
-            {"flows": [{"flow": n, "errors": e, "warnings": w} for n, e, w in found]}
-        )
+        text.show_json({"flows": [{"flow": n, "errors": e, "warnings": w} for n, e, w in found]})
     for name, errors, warnings in found:
         if not as_json:
             text.show(f"{name}: {'; '.join(errors) or 'ok'}")

@@ -13,8 +13,10 @@ app = typer.Typer(help="See and check the project's flows.", no_args_is_help=Tru
 
 
 def init(
-    name: Annotated[str | None, typer.Argument(help="The project's name. Default: the folder's.",
-                                               show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The project's name. Default: the folder's.", show_default=False),
+    ] = None,
     project_path: Annotated[
         Path, typer.Option("--project-path", help="The folder to make the project in.")
     ] = Path(),
@@ -56,8 +58,9 @@ def show(
 
 @app.command()
 def validate(
-    name: Annotated[list[str] | None, typer.Argument(help="Flows' names. Default: all.",
-                                                     show_default=False)] = None,
+    name: Annotated[
+        list[str] | None, typer.Argument(help="Flows' names. Default: all.", show_default=False)
+    ] = None,
     project_path: ProjectPath = None,
     as_json: Json = False,
 ) -> None:

@@ -57,7 +57,10 @@ def _completion_lines(flow: Flow, state: FlowState, *, every: bool) -> list[str]
         pieces += [(s, e, " ↻ (restated, pending)") for s, e in whole & restated]
         for start, end, mark in sorted(pieces):
             lines += text.interval_lines(
-                schedule, IntervalSet([(start, end)]), flow.timezone, mark,
+                schedule,
+                IntervalSet([(start, end)]),
+                flow.timezone,
+                mark,
                 every=every or total <= text.LINES,
             )
     return lines
@@ -135,11 +138,17 @@ def show_failed(path: Path | None, names: Sequence[str], *, every: bool, as_json
     with Workspace.open(path) as space:
         found = [(flow, space.store.failed(flow.name)) for flow in space.flows(names)]
         if as_json:
-            text.show_json({"flows": [
-                {"flow": flow.name,
-                 "failed": [text.record_json(r, flow.timezone) for r in records]}
-                for flow, records in found
-            ]})
+            text.show_json(
+                {
+                    "flows": [
+                        {
+                            "flow": flow.name,
+                            "failed": [text.record_json(r, flow.timezone) for r in records],
+                        }
+                        for flow, records in found
+                    ]
+                }
+            )
             return
         for flow, records in found:
             text.show(f"Failed for {flow.name} ({len(records):,}):")
@@ -180,8 +189,10 @@ def mark_complete(
             text.show(f"Already complete: {text.span(asked, flow.timezone)} of {flow.name}.")
             return
         space.store.mark(flow.name, marks, [], change)
-        text.show(f"Marked {text.count(schedule, fresh)} of {flow.name} complete "
-                  f"({text.span(fresh, flow.timezone)}).")
+        text.show(
+            f"Marked {text.count(schedule, fresh)} of {flow.name} complete "
+            f"({text.span(fresh, flow.timezone)})."
+        )
 
 
 def _asked_intervals(
@@ -306,9 +317,7 @@ def _restate_values(
         return
     _restated_line(flow, f"{text.listed(found)} of {flow.name}", dry_run)
     if not dry_run:
-        space.store.restate(
-            flow.name, [], found, space.change("restate", ", ".join(found), reason)
-        )
+        space.store.restate(flow.name, [], found, space.change("restate", ", ".join(found), reason))
 
 
 def _restated_line(flow: Flow, what: str, dry_run: bool) -> None:

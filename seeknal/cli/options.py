@@ -23,9 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard outpu
 All = Annotated[bool, typer.Option("--all", help="Print every line, however many.")]
 StartDate = Annotated[
     str | None,
-    typer.Option(
-        "--start-date", help="From the interval that contains this date or ISO datetime."
-    ),
+    typer.Option("--start-date", help="From the interval that contains this date or ISO datetime."),
 ]
 EndDate = Annotated[
     str | None,

@@ -40,8 +40,10 @@ class Progress:
             rest = counts.units - counts.done - counts.failed
             eta = f", about {_duration(rest / rate)} left" if rate else ""
             failed = f", {counts.failed:,} failed" if counts.failed else ""
-            text.say(f"{self._name}: {counts.done:,} of {counts.units:,} done{failed}"
-                     f" ({rate:,.1f}/s{eta})")
+            text.say(
+                f"{self._name}: {counts.done:,} of {counts.units:,} done{failed}"
+                f" ({rate:,.1f}/s{eta})"
+            )
 
     def close(self) -> None:
         """Leave the bar as it stands."""
@@ -73,9 +75,14 @@ class Progress:
         from rich.progress import Progress as Bar
 
         self._bar = Bar(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("ETA"),
-            TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]}"),
             console=Console(stderr=True),
         )
         self._bar.start()

@@ -24,8 +24,9 @@ def run(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Threads. Default: one per processor.",
-                     show_default=False),
+        typer.Option(
+            "--workers", min=1, help="Threads. Default: one per processor.", show_default=False
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")
@@ -45,7 +46,15 @@ def run(
     from seeknal.cli.running import Asked, run_flows
 
     asked = Asked(
-        project_path, flow or [], start_date, end_date, partitions, backfill, include_empty,
-        workers, dry_run, as_json,
+        project_path,
+        flow or [],
+        start_date,
+        end_date,
+        partitions,
+        backfill,
+        include_empty,
+        workers,
+        dry_run,
+        as_json,
     )
     raise typer.Exit(run_flows(asked))

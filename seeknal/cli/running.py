@@ -69,8 +69,12 @@ def run_flows(asked: Asked) -> int:
 def _task(space: Workspace, asked: Asked, name: str) -> _Task:
     flow = space.project.flow(name)
     window = window_of(
-        flow, asked.start_date, asked.end_date, asked.partitions,
-        backfill=asked.backfill, include_empty=asked.include_empty,
+        flow,
+        asked.start_date,
+        asked.end_date,
+        asked.partitions,
+        backfill=asked.backfill,
+        include_empty=asked.include_empty,
     )
     prepared = space.prepare(flow)
     return _Task(prepared, window, prepared.data(space.engine))
@@ -94,8 +98,11 @@ def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float)
 def _run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
     owner = process_owner()
     bench = Workbench(
-        space.store, space.engine, lambda run: load_job(space.project, run),
-        worker=owner, lease=space.settings.lease,
+        space.store,
+        space.engine,
+        lambda run: load_job(space.project, run),
+        worker=owner,
+        lease=space.settings.lease,
     )
     space.touch()
     reports: list[tuple[_Task, Report]] = []
@@ -119,7 +126,11 @@ def _run_one(
 ) -> Report:
     watcher = _Watcher(task, asked)
     coordinator = Coordinator(
-        space.store, executor, watcher, actor=space.actor, owner=owner,
+        space.store,
+        executor,
+        watcher,
+        actor=space.actor,
+        owner=owner,
         options={"max_attempts": MAX_ATTEMPTS},
     )
     try:
@@ -173,18 +184,26 @@ def _say_left_out(task: _Task, plan: Plan, asked: Asked) -> None:
         where = text.span(plan.beyond, task.zone)
         latest = task.data.extent and format_instant(int(task.data.extent[1]), task.zone)
         why = f"the data ends at {latest}" if latest else "the input has no rows"
-        text.say(f"Not run: {text.count(plan.schedule, plan.beyond)} ({where}), because {why}; "
-                 "--include-empty runs them.")
+        text.say(
+            f"Not run: {text.count(plan.schedule, plan.beyond)} ({where}), because {why}; "
+            "--include-empty runs them."
+        )
     if plan.cut and task.data.extent and plan.parts:
         latest = format_instant(int(task.data.extent[1]), task.zone)
-        text.say(f"Note: the data ends at {latest}, within the last interval; if more of it is "
-                 "still to come, set data_lag in the flow, or restate the interval later.")
+        text.say(
+            f"Note: the data ends at {latest}, within the last interval; if more of it is "
+            "still to come, set data_lag in the flow, or restate the interval later."
+        )
     if plan.absent:
-        text.say(f"Not run: {text.plural(len(plan.absent), 'partition')} not in the data "
-                 f"({text.listed(plan.absent)}); --include-empty runs them.")
+        text.say(
+            f"Not run: {text.plural(len(plan.absent), 'partition')} not in the data "
+            f"({text.listed(plan.absent)}); --include-empty runs them."
+        )
     if plan.gaps and plan.schedule:
-        text.say(f"{text.count(plan.schedule, plan.gaps, 'older missing interval')} "
-                 f"({text.span(plan.gaps, task.zone)}); fill with: {_fill(task, asked)}")
+        text.say(
+            f"{text.count(plan.schedule, plan.gaps, 'older missing interval')} "
+            f"({text.span(plan.gaps, task.zone)}); fill with: {_fill(task, asked)}"
+        )
 
 
 def _fill(task: _Task, asked: Asked) -> str:
@@ -223,16 +242,21 @@ def _conclude(task: _Task, report: Report, asked: Asked) -> None:
     elif report.stopped is not None:
         text.say(f"Run {report.runs[-1].id} was {report.stopped} by somebody else.")
     _say_failures(task, report)
-    text.say(f"Left to do: {text.what(report.left)} "
-             f"({text.parts_span(report.left.parts, task.zone)}). "
-             f"Go on with: {_command(task, asked)}")
+    text.say(
+        f"Left to do: {text.what(report.left)} "
+        f"({text.parts_span(report.left.parts, task.zone)}). "
+        f"Go on with: {_command(task, asked)}"
+    )
 
 
 def _summary(report: Report) -> str:
     total = Counter[str]()
     for counts in report.counts:
         total.update(
-            done=counts.done, failed=counts.failed, rows=counts.rows, bytes=counts.bytes,
+            done=counts.done,
+            failed=counts.failed,
+            rows=counts.rows,
+            bytes=counts.bytes,
             retries=counts.retries,
         )
     busy = sum(counts.busy for counts in report.counts)
@@ -247,11 +271,15 @@ def _summary(report: Report) -> str:
 
 def _say_failures(task: _Task, report: Report) -> None:
     for record in report.failed[:_ERRORS_SHOWN]:
-        text.say(f"Failed: {text.unit_name(record.unit, task.zone)} after "
-                 f"{text.plural(record.attempts, 'attempt')}: {record.error}")
+        text.say(
+            f"Failed: {text.unit_name(record.unit, task.zone)} after "
+            f"{text.plural(record.attempts, 'attempt')}: {record.error}"
+        )
     if len(report.failed) > _ERRORS_SHOWN:
-        text.say(f"... and {len(report.failed) - _ERRORS_SHOWN:,} more: seeknal intervals failed "
-                 f"--flow {task.prepared.name}")
+        text.say(
+            f"... and {len(report.failed) - _ERRORS_SHOWN:,} more: seeknal intervals failed "
+            f"--flow {task.prepared.name}"
+        )
 
 
 def _report_json(task: _Task, report: Report) -> dict[str, Any]:

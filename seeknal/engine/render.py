@@ -10,8 +10,8 @@ written as                             becomes
 ``__PARTITION__``, ``'__PARTITION__'`` ``'EU'``: a string with the value's exact text
 ``DATE '__START__'`` and the like      ``DATE '2024-01-03 05:00:00'``: the type stays the SQL's
 part of a longer string                the text, escaped for that kind of string
-in comments, ``"quoted names"``,       itself: nothing is replaced
-``table.__START__``
+``"__START__"``, ``table.__START__``   itself: these are names
+in a comment                           nothing: comments are dropped
 =====================================  =====================================================
 
 The session's time zone is UTC, so a TIMESTAMP literal is the same instant for every column type.
@@ -207,9 +207,11 @@ def _fill(slot: Slot, values: Mapping[str, Value]) -> str:
 def _parts(token: Token, before: Token, adjacent: Token) -> list[str | Slot]:
     """Return a token's pieces, given the tokens that precede it with and without blanks."""
     text = token.text
+    # Before it parses, DuckDB replaces Unicode spaces outside of quotes, and takes the quotes in
+    # comments and in \' for such: it would replace those in the literals that follow.
+    if token.kind in ("comment", "block"):
+        return [" " + "\n" * text.count("\n")]
     if token.kind == "escape":
-        # DuckDB replaces Unicode spaces before it parses, and takes the quote in \' for an end,
-        # so that it would replace those in the literals that follow.
         text = _ESCAPED.sub(lambda m: "''" if m[1] == "'" else m[0], text)
     if not _PLACEHOLDER.search(text):
         return [text]

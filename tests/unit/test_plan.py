@@ -47,15 +47,16 @@ def plan(
     lag: int = 0,
 ) -> Plan:
     extent = None if data is None else (float(data[0]), float(data[1]))
-    return make_plan(
-        "events", schedule, state, Data(extent), window, now=now, start=start, lag=lag
-    )
+    return make_plan("events", schedule, state, Data(extent), window, now=now, start=start, lag=lag)
 
 
 def days(a_plan: Plan, reason: Reason | None = None) -> list[tuple[int, int]]:
     """A plan's stretches as days of January."""
     return [
-        (datetime.fromtimestamp(p.planned.start, UTC).day, datetime.fromtimestamp(p.planned.end, UTC).day)
+        (
+            datetime.fromtimestamp(p.planned.start, UTC).day,
+            datetime.fromtimestamp(p.planned.end, UTC).day,
+        )
         for p in a_plan.parts
         if isinstance(p.planned, PlannedRange) and reason in (None, p.reason)
     ]
@@ -169,9 +170,7 @@ def test_data_lag_makes_an_interval_due_later() -> None:
 
 
 def test_partly_covered_unit_is_missing_whole() -> None:
-    hours = FlowState(
-        completions=(Completion(at(3), at(3, 5), Origin.RUN, str(HOURLY), "f"),)
-    )
+    hours = FlowState(completions=(Completion(at(3), at(3, 5), Origin.RUN, str(HOURLY), "f"),))
     assert (3, 4) in days(plan(hours, Window(at(3), at(4), backfill=True)))
 
 

@@ -1,0 +1,1 @@
+"""The worker: a Celery app whose tasks execute units."""
