@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seeknal.stores.base import Store
+from tests.contract.harness import HARNESSES, Clock, Harness
+
+
+@pytest.fixture(params=sorted(HARNESSES))
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
+    made = HARNESSES[request.param](tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(harness: Harness) -> Store:
+    return harness.open()
+
+
+@pytest.fixture
+def clock(harness: Harness) -> Clock:
+    if harness.clock is None:
+        pytest.skip("this store's clock cannot be set")
+    return harness.clock
