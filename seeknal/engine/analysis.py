@@ -138,8 +138,7 @@ def _column(session: Session, declared: str | None, marks: tuple[str, ...], sett
             f"set {setting} to the column's name."
         )
     if len(best) > 1:
-        in_files = not session.query.source.is_database
-        names = ", ".join(str(c) if in_files else f"{c.table}.{c}" for c in best)
+        names = ", ".join(str(column) for column in best)
         raise UsageError(
             f"The SQL compares several columns with {shown} ({names}); "
             f"set {setting} to the one that is meant."
@@ -155,7 +154,7 @@ def _declared(
 
     table, _, name = declared.rpartition(".")
     for column in compared:
-        if str(column).lower() == name.lower() and _is_table(column.table, table):
+        if column.name.lower() == name.lower() and _is_table(column.table, table):
             return column
     tables = tracer.tables()
     if not session.query.source.is_database:
@@ -169,7 +168,11 @@ def _declared(
         and name.lower() in {column.lower() for column in _columns_of(session, known)}
     ]
     if len(having) != 1:
-        reason = "no table of the input has it" if not having else f"{', '.join(having)} have it"
+        reason = (
+            "no table of the input has it"
+            if not having
+            else ", ".join(having).replace('"', "") + " have it"
+        )
         raise UsageError(
             f"{setting} is {declared!r}, but {reason}; "
             "set it to a column of the input, as table.column if need be."

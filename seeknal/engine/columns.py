@@ -34,8 +34,14 @@ class Column:
     expression: str
     is_plain: bool = True
 
-    def __str__(self) -> str:
+    @property
+    def name(self) -> str:
+        """The column's name alone."""
         return self.column.replace('"', "")
+
+    def __str__(self) -> str:
+        table = self.table.replace('"', "")
+        return self.name if table.startswith("(") else f"{table}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Tracer:
         bare = table.copy()
         for argument in ("alias", "joins", "pivots", "laterals", "sample"):
             bare.set(argument, None)
-        return bare.sql(_DIALECT)
+        return bare.sql(_DIALECT, identify=True)  # one table, one text
 
     def _trace_all(self, scope: Scope, side: exp.Expr) -> Iterator[_Found]:
         """Yield what the one column in ``side`` is in the input; nothing if there are several."""

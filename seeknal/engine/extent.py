@@ -67,13 +67,14 @@ def _moment(session: Session, column: Column) -> str:
         f"SELECT {column.column} AS c, {column.expression} AS e FROM {column.table} AS input"
     )
     (_, plain), (_, compared) = described
-    if column.is_plain and plain.startswith(_TIMES):
-        return column.column
-    if compared.startswith(_TIMES):
+    is_time = compared.startswith(_TIMES)
+    if plain.startswith(_TIMES) and (column.is_plain or not is_time):
+        return column.column  # also under strftime(...) or epoch(...)
+    if is_time:
         return column.expression
     if plain == "VARCHAR":
         return f"CAST({column.column} AS TIMESTAMP)"
     raise UsageError(
-        f"The time column {column} is of type {plain}; "
+        f"The time column {column.name} is of type {plain}; "
         "set time_column to a column of times, or cast it in the comparison."
     )
