@@ -70,8 +70,13 @@ def _refuse_unknown() -> None:
     for name in sorted(os.environ):
         if not name.upper().startswith(PREFIX) or name.upper() in known:
             continue
-        near = difflib.get_close_matches(name.upper(), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known ones: {', '.join(known)}."
+        fields = list(Settings.model_fields)
+        near = difflib.get_close_matches(name[len(PREFIX) :].lower(), fields, 1)
+        hint = (
+            f"did you mean {PREFIX}{near[0].upper()}?"
+            if near
+            else f"known ones: {', '.join(known)}."
+        )
         raise ConfigError(f"There is no setting for the environment variable {name}; {hint}")
 
 

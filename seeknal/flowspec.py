@@ -110,7 +110,7 @@ class FlowInput(Spec):
     """
 
     kind: Literal["database", "parquet", "csv", "json"]
-    value: Annotated[str | tuple[str, ...], BeforeValidator(_paths)]
+    value: Annotated[str | list[str] | tuple[str, ...], BeforeValidator(_paths)]
     name: str | None = None
     time_column: Column | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -118,7 +118,7 @@ class FlowInput(Spec):
     @property
     def paths(self) -> tuple[str, ...]:
         """The value as a tuple: one database, or the paths of the files."""
-        return (self.value,) if isinstance(self.value, str) else self.value
+        return (self.value,) if isinstance(self.value, str) else tuple(self.value)
 
     @field_validator("name")
     @classmethod

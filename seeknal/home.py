@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from seeknal.config import expand, load_settings
-from seeknal.errors import ConfigError, DataUnavailableError, UnknownNameError
+from seeknal.errors import ConfigError, DataUnavailableError, UnknownNameError, UsageError
 from seeknal.files import create_once, make_folder
 from seeknal.spec import RefusedError, Spec, describe, sentence, suggest
 from seeknal.stores.base import Store
@@ -135,7 +135,7 @@ class Home:
             start = _start(None)
             root = _nearest(start) or start
         else:
-            root = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+            root = _absolute(path)
         make_folder(root)
         if not (root / PROJECT_FILE).exists():
             create_once(root / PROJECT_FILE, dump_yaml({"name": name}))
@@ -316,18 +316,22 @@ def set_current_home(home: Home | None) -> None:
 
 
 def _start(path: str | os.PathLike[str] | None) -> Path:
-    given = path if path is not None else load_settings().project
-    try:
-        start = Path(os.path.abspath(given if given is not None else Path.cwd()))  # noqa: PTH100
-    except OSError:
-        raise ConfigError("The working folder is gone; change to another.") from None
-    except ValueError as error:
-        raise ConfigError(f"{given!r} is not a path: {error}.") from None
+    start = _absolute(path or load_settings().project or "")
     if start.name == PROJECT_FILE:
         start = start.parent
     if not start.is_dir():
         raise ConfigError(f"There is no folder {start}; give a project's folder.")
     return start
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return a path from the root on; links stay, as a person named them."""
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise UsageError(f"{path!r} is not a path; give a folder's.")
+    try:
+        return Path(os.path.abspath(path))  # noqa: PTH100
+    except OSError:
+        raise ConfigError("The working folder is gone; change to another.") from None
 
 
 def _nearest(start: Path) -> Path | None:

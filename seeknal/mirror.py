@@ -6,6 +6,7 @@ It stays small: contiguous time is one pair, contiguous partitions are ``first..
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from seeknal.workflow.interval_set import IntervalSet
 from seeknal.workflow.intervals import count_units
 from seeknal.workflow.partitions import partition_runs
 from seeknal.workflow.schedule import Schedule
-from seeknal.workflow.state import FlowState
+from seeknal.workflow.state import FlowState, Origin
 
 FILE = "run_state.json"
 
@@ -33,10 +34,23 @@ def write_mirror(project: Project, states: Mapping[str, FlowState]) -> Path:
         ConfigError: the file cannot be written.
     """
     flows = {name: _flow(project, name, states[name]) for name in sorted(states)}
-    text = json.dumps({"project": project.name, "flows": flows}, indent=2, ensure_ascii=False)
     path = project.target / FILE
-    write_atomic(path, text + "\n", durable=False)
+    write_atomic(path, _text(project.name, flows), durable=False)
     return path
+
+
+def _text(project: str, flows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the JSON with each field on a line of its own, so that a grep shows its value."""
+    blocks = []
+    for name, fields in flows.items():
+        lines = (f"      {_json(key)}: {_json(value)}" for key, value in fields.items())
+        blocks.append(f"    {_json(name)}: {{\n" + ",\n".join(lines) + "\n    }")
+    inside = "{\n" + ",\n".join(blocks) + "\n  }" if blocks else "{}"
+    return f'{{\n  "project": {_json(project)},\n  "flows": {inside}\n}}\n'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _flow(project: Project, name: str, state: FlowState) -> dict[str, Any]:
@@ -68,10 +82,11 @@ def _partitions(flow: Flow | None, state: FlowState) -> list[str]:
 
 
 def _counts(state: FlowState) -> dict[str, int]:
-    by_origin: dict[str, int] = {}
+    """Return how many units are completed, in all and by origin."""
+    stretches: dict[tuple[Origin, str], list[tuple[int, int]]] = {}
     for done in state.completions:
-        units = count_units(Schedule.parse(done.schedule), IntervalSet([(done.start, done.end)]))
-        by_origin[done.origin.value] = by_origin.get(done.origin.value, 0) + units
-    for value in state.values:
-        by_origin[value.origin.value] = by_origin.get(value.origin.value, 0) + 1
-    return {"completed": sum(by_origin.values()), **dict(sorted(by_origin.items()))}
+        stretches.setdefault((done.origin, done.schedule), []).append((done.start, done.end))
+    counts = Counter(value.origin.value for value in state.values)
+    for (origin, schedule), pairs in stretches.items():
+        counts[origin.value] += count_units(Schedule.parse(schedule), IntervalSet(pairs))
+    return {"completed": counts.total(), **dict(sorted(counts.items()))}

@@ -250,8 +250,9 @@ def test_plain_data_is_read_by_the_rules_of_yaml_1_2() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "no", "on", "~", "null", "008", "0o7", "1_000", "1e3", "12:30", "2024-01-31", "- a", "a: b",
-     "#c", "'", '"', "@daily", "%Y", "*", "& x", "! x", "| x", "tab\there", " led", "trailed ", "é☃😀",
+    ["", "no", "on", "~", "null", "008", "0o7", "1_000", "1e3", "12:30", "2024-01-31", "- a",
+     "a: b", "#c", "'", '"',
+     "@daily", "%Y", "*", "& x", "! x", "| x", "tab\there", " led", "trailed ", "é☃😀",
      "two\nlines", "\nled", "trailed\n\n", "a\n  b\n c\n", "x\r\ny", "NUL-free \x07", "=", "<<"],
 )  # fmt: skip
 def test_text_survives_being_written_and_read(text: str) -> None:
