@@ -45,7 +45,8 @@ SELECT 1 FROM completed_values WHERE flow = ?1 AND value = ?2
 """
 _FAILED_NEAR = f"""
 SELECT seq, start, end FROM units
-WHERE state = {FAILED} AND flow = ? AND value = '' AND start < ? AND end > ?
+WHERE state = {FAILED} AND flow = ?1 AND value = '' AND start < ?2 AND end > ?3
+    AND start > ?3 - (SELECT widest FROM flows WHERE name = ?1)
 """
 _FAILED_VALUE = f"DELETE FROM units WHERE state = {FAILED} AND flow = ? AND value = ?"
 _DROP_UNIT = "DELETE FROM units WHERE seq = ?"

@@ -71,6 +71,7 @@ INSERT OR IGNORE INTO units (run, flow, start, end, value, origin, schedule)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _FED = "UPDATE runs SET cursor = ?, live = live + ? WHERE id = ?"
+_WIDEST = "UPDATE flows SET widest = max(widest, ?) WHERE name = ?"
 _WINDOW = "SELECT live FROM runs WHERE id = ?"
 _COUNTS = f"SELECT {COUNT_COLUMNS} FROM runs WHERE id = ?"
 _EVENTS = """
@@ -173,6 +174,8 @@ class RunVerbs(Core):
             fed = 0
             if units:
                 fed = db.executemany(_FEED, (_unit_row(run_id, p) for p in units)).rowcount
+                widest = max(p.unit.end - p.unit.start for p in units)
+                db.execute(_WIDEST, (widest, units[0].unit.flow))
             db.execute(_FED, (next_cursor, fed, run_id))
             return True
 

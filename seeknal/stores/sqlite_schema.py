@@ -18,8 +18,10 @@ FAILED: Final = 3
 
 SCHEMA: Final = """
 -- A flow's version grows whenever the set of runs that hold its units may have changed.
+-- ``widest`` bounds the seconds of any unit that was fed: what overlaps a time starts at most
+-- so long before it, however many units there are.
 CREATE TABLE flows (
-    name TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0
+    name TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 0, widest INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE completions (
@@ -102,7 +104,7 @@ CREATE UNIQUE INDEX units_by_unit ON units (flow, start, end, value, run);
 CREATE INDEX units_by_state ON units (run, state);
 CREATE INDEX units_waiting ON units (ready) WHERE state = 1;
 CREATE INDEX units_running ON units (until) WHERE state = 2;
-CREATE INDEX units_failed ON units (flow, start) WHERE state = 3;
+CREATE INDEX units_failed ON units (flow, start, end, value) WHERE state = 3;
 
 CREATE TABLE events (
     run TEXT NOT NULL, id INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,

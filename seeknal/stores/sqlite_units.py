@@ -78,7 +78,8 @@ _RUNNING = f"SELECT seq, {UNIT_COLUMNS} FROM units WHERE state = {RUNNING} ORDER
 _PUBLISH = "INSERT OR IGNORE INTO publishing (flow, value, start, end) VALUES (?, ?, ?, ?)"
 _PUBLISHING = """
 SELECT start, end FROM publishing
-WHERE flow = ? AND value = '' AND start < ? AND end > ? AND NOT (start = ? AND end = ?)
+WHERE flow = ?1 AND value = '' AND start < ?3 AND end > ?2 AND NOT (start = ?2 AND end = ?3)
+    AND start > ?2 - (SELECT widest FROM flows WHERE name = ?1)
 ORDER BY start, end
 """
 _PUBLISHED = "DELETE FROM publishing WHERE flow = ? AND value = ? AND start = ? AND end = ?"
@@ -155,10 +156,9 @@ class UnitVerbs(Core):
                 return Overlap((), ())
             span = (unit.flow, unit.start, unit.end)
             near = sorted(COMPLETIONS.near(db, *span) + FORGOTTEN.near(db, *span))
-            others = (unit.flow, unit.end, unit.start, unit.start, unit.end)
             return Overlap(
                 completions_of(s for s in near if s.start < unit.end and s.end > unit.start),
-                tuple(Unit(unit.flow, *row) for row in db.execute(_PUBLISHING, others)),
+                tuple(Unit(unit.flow, *row) for row in db.execute(_PUBLISHING, span)),
             )
 
     def forget(self, claim: Claim, spans: IntervalSet) -> None:
@@ -198,8 +198,7 @@ class UnitVerbs(Core):
             settled.erase(db, *span)
         drop_failed(db, unit)
         db.execute(_PUBLISHED, (unit.flow, "", unit.start, unit.end))
-        others = (unit.flow, unit.end, unit.start, unit.start, unit.end)
-        for start, end in db.execute(_PUBLISHING, others).fetchall():
+        for start, end in db.execute(_PUBLISHING, span).fetchall():
             inside = unit.start <= start and end <= unit.end
             if inside or is_done(db, Unit(unit.flow, start, end)):
                 db.execute(_PUBLISHED, (unit.flow, "", start, end))

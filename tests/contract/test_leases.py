@@ -68,6 +68,26 @@ def test_a_renewed_lease_counts_from_now(store: Store, harness: Harness, clock: 
     assert len(store.reap()) == 1
 
 
+def test_a_lease_of_another_run_holds_at_its_very_end_and_not_after(
+    store: Store, harness: Harness, clock: Clock
+) -> None:
+    first = launch(store, hour(0))
+    theirs = take(store, harness.lease, first)
+    second = launch(store, hour(0))
+    clock.now = theirs.until
+    assert store.claim("worker-2", harness.lease, second) is None
+    clock.advance(0.001)
+    assert take(store, harness.lease, second).unit == hour(0)
+
+
+def test_renewing_for_less_shortens_a_lease(store: Store, harness: Harness, clock: Clock) -> None:
+    launch(store, hour(0))
+    claim = take(store, harness.lease)
+    assert store.renew(claim, harness.lease / 2)
+    clock.advance(harness.lease / 2 + 0.001)
+    assert len(store.reap()) == 1
+
+
 def test_an_expired_lease_can_be_renewed_while_nobody_has_claimed(
     store: Store, harness: Harness
 ) -> None:

@@ -1,0 +1,72 @@
+-- A run's counters, its events and its end. Needs base.
+local EVENTS_KEPT = '10000'
+
+local function is_open(status)
+  return status == 'active' or status == 'paused'
+end
+
+-- What changes of a run with its units, or nil if there is no such run.
+local function load_run(id)
+  local v = call(
+    'HMGET', key('run', id), 'flow', 'status', 'units', 'done', 'failed', 'running', 'live',
+    'retries', 'rows', 'bytes', 'busy', 'max_active', 'seq'
+  )
+  if not v[1] then
+    return nil
+  end
+  return {
+    id = id, flow = v[1], status = v[2], units = tonumber(v[3]), done = tonumber(v[4]),
+    failed = tonumber(v[5]), running = tonumber(v[6]), live = tonumber(v[7]),
+    retries = tonumber(v[8]), rows = tonumber(v[9]), bytes = tonumber(v[10]),
+    busy = tonumber(v[11]), max_active = tonumber(v[12] or ''), seq = v[13],
+  }
+end
+
+local function below_cap(run)
+  return not run.max_active or run.running < run.max_active
+end
+
+-- Where a run stands among the active ones: by priority, its members' order is their age.
+local function by_age(run)
+  return string.format('%016d', tonumber(run.seq)) .. ':' .. run.id
+end
+
+-- Note that the set of runs that hold a flow's units may have changed.
+local function new_version(flow)
+  call('SADD', key('flows'), flow)
+  return call('HINCRBY', key('flow', flow), 'version', 1)
+end
+
+local function tell(run, kind, unit, worker, detail)
+  call(
+    'XADD', key('events', run.id), 'MAXLEN', '~', EVENTS_KEPT, '*',
+    'k', kind, 'u', unit or '', 'w', worker or '', 'd', detail or ''
+  )
+end
+
+local function end_run(run, status)
+  run.status = status
+  call('HSET', key('run', run.id), 'status', status)
+  call('ZREM', key('active'), by_age(run))
+  call('ZREM', key('open', run.flow), run.id)
+  call('EXPIRE', key('run', run.id), TTL.run)
+  call('EXPIRE', key('events', run.id), TTL.events)
+end
+
+-- Write a run's counters, and end it with its last unit. `held` says whether a lease came or
+-- went.
+local function count(run, held)
+  call(
+    'HSET', key('run', run.id), 'done', int(run.done), 'failed', int(run.failed),
+    'running', int(run.running), 'live', int(run.live), 'retries', int(run.retries),
+    'rows', int(run.rows), 'bytes', int(run.bytes), 'busy', string.format('%.17g', run.busy)
+  )
+  if is_open(run.status) and run.done + run.failed >= run.units then
+    local status = run.failed > 0 and 'failed' or 'done'
+    end_run(run, status)
+    tell(run, status)
+    new_version(run.flow)
+  elseif held and run.status ~= 'active' then
+    new_version(run.flow)
+  end
+end
