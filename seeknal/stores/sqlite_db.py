@@ -102,6 +102,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     # In WAL mode NORMAL cannot corrupt; a power cut may take the last transactions with it,
     # and the units they completed run again.
     connection.execute("PRAGMA synchronous = NORMAL")
+    # In pages. A checkpoint waits for the disk, and whoever completes a unit then waits too.
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
     return connection
 
 
