@@ -20,7 +20,8 @@ _PREFIX = re.compile(r"\A[A-Z][A-Za-z ]* Error: ")
 _POSITION = re.compile(r"\n+LINE (\d+): ([^\n]*)(?:\n( *)\^)?")
 _NOISE = re.compile(
     r"\s*(?:\tCandidate functions:|Possible solutions:|See also http|Stack Trace:|"
-    r"For more information, see|However, you would be able).*",
+    r"For more information, see|However, you would be able|Please try installing|"
+    r'Did you mean "(?:pg_|duckdb_|information_schema)).*',
     re.DOTALL,
 )
 _MISSING = re.compile(
@@ -40,10 +41,11 @@ _PERMANENT = (
 )
 
 
-def failure(error: BaseException, lines_before: int = 0) -> SeeknalError:
+def failure(error: BaseException, lines_before: int = 0, target: str = "") -> SeeknalError:
     """Return what an error of DuckDB's means to the operator.
 
-    ``lines_before`` is how many lines the engine put before the SQL that the operator wrote.
+    ``lines_before`` is how many lines the engine put before the SQL that the operator wrote;
+    ``target`` is the file that was being written.
     """
     said = _sentence(str(error), lines_before)
     # In the main thread DuckDB turns Ctrl-C into a RuntimeError.
@@ -56,7 +58,7 @@ def failure(error: BaseException, lines_before: int = 0) -> SeeknalError:
     if isinstance(error, _PERMANENT):
         return PermanentQueryError(f"The SQL cannot run: {said}")
     if isinstance(error, duckdb.IOException):
-        return _io(said)
+        return _io(said, bool(target) and target in str(error))
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryError(
             f"The query ran out of memory: {said} "
@@ -65,9 +67,11 @@ def failure(error: BaseException, lines_before: int = 0) -> SeeknalError:
     return QueryError(f"The query failed: {said}")
 
 
-def _io(said: str) -> SeeknalError:
+def _io(said: str, at_target: bool) -> SeeknalError:
     if _FULL.search(said):
-        return OutputError(f"The output could not be written: {said} Make room, then run again.")
+        return OutputError(f"The output cannot be written: {said} Make room, then run again.")
+    if at_target:
+        return OutputError(f"The output cannot be written: {said} Check that path.")
     if _MISSING.search(said):
         return DataUnavailableError(f"The input cannot be read: {said}")
     return QueryError(f"The query failed: {said}")
@@ -81,7 +85,7 @@ def _sentence(message: str, lines_before: int) -> str:
     if len(body) > _LONGEST:
         body = body[: _LONGEST - 3] + "..."
     place = _place(position, lines_before) if position else ""
-    return body.rstrip(".!: ") + place + "."
+    return body.rstrip(".!:; ") + place + "."
 
 
 def _place(position: re.Match[str], lines_before: int) -> str:

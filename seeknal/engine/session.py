@@ -201,7 +201,8 @@ class Session:
         )
         kept = f", KV_METADATA {{{pairs}}}" if pairs else ""
         copied = self._execute(
-            f"COPY ({sql}\n) TO {literals.text(str(target))} (FORMAT parquet{kept})"
+            f"COPY ({sql}\n) TO {literals.text(str(target))} (FORMAT parquet{kept})",
+            target=str(target),
         )
         return int(copied[0][0])
 
@@ -240,6 +241,11 @@ class Session:
         from seeknal.engine.extent import values
 
         return values(self)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a statement runs, or is about to."""
+        return self._running is not None
 
     def interrupt(self) -> None:
         """Interrupt the statement that runs now, if one does; safe from any thread.
@@ -286,7 +292,7 @@ class Session:
         self._instance = self._engine.acquire(self.query.source, writes)
         self._cursor = self._instance.cursor()
 
-    def _execute(self, sql: str, lines_before: int = 0) -> list[tuple[Any, ...]]:
+    def _execute(self, sql: str, lines_before: int = 0, target: str = "") -> list[tuple[Any, ...]]:
         done = threading.Event()
         with self._guard:
             self._running = done
@@ -295,7 +301,7 @@ class Session:
         except (duckdb.Error, RuntimeError) as error:
             if isinstance(error, duckdb.InternalError) and self._instance is not None:
                 self._instance.broken = True
-            raise failure(error, lines_before) from None
+            raise failure(error, lines_before, target) from None
         finally:
             with self._guard:
                 self._running = None
