@@ -87,7 +87,7 @@ def year_start(year: int) -> int:
 
 
 @functools.lru_cache(maxsize=65_536)
-def _changes(name: str, year: int) -> tuple[tuple[int, int], ...]:
+def year_changes(name: str, year: int) -> tuple[tuple[int, int], ...]:
     """Return (instant, offset) at the start of a UTC year and at every change within it."""
     zone = load_zone(name)
     start, end = year_start(year), year_start(year + 1)
@@ -129,7 +129,7 @@ def stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[Stretch]:
     year = (EPOCH + timedelta(seconds=start)).year
     since, offset = start, offset_at(zone, start)
     while year_start(year) < end:
-        for change, new in _changes(name, year):
+        for change, new in year_changes(name, year):
             if change <= since or new == offset:
                 continue
             if change >= end:
