@@ -15,15 +15,26 @@ app = typer.Typer(help="See and check the project's flows.", no_args_is_help=Tru
 def init(
     name: Annotated[
         str | None,
-        typer.Argument(help="The project's name. Default: the folder's.", show_default=False),
+        typer.Argument(
+            metavar="NAME", help="The project's name. Default: the folder's.", show_default=False
+        ),
     ] = None,
     project_path: Annotated[
-        Path, typer.Option("--project-path", help="The folder to make the project in.")
+        Path,
+        typer.Option(
+            "--project-path",
+            metavar="FOLDER",
+            help="The folder to make the project in. Default: this one.",
+            show_default=False,
+        ),
     ] = Path(),
 ) -> None:
     """Make a project: seeknal_project.yml, flows/ and target/.
 
-    Example: seeknal init ecommerce
+    \b
+    Examples:
+      seeknal init ecommerce
+      seeknal init --project-path /data/ecommerce
     """
     from seeknal.cli.declared import make_project
 
@@ -34,7 +45,9 @@ def init(
 def list_(project_path: ProjectPath = None, as_json: Json = False) -> None:
     """List the flows.
 
-    Example: seeknal flows list
+    \b
+    Example:
+      seeknal flows list
     """
     from seeknal.cli.declared import list_flows
 
@@ -43,13 +56,15 @@ def list_(project_path: ProjectPath = None, as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The flow's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The flow's name.")],
     project_path: ProjectPath = None,
     as_json: Json = False,
 ) -> None:
     """Show one flow: its schedule, input, SQL, output and state.
 
-    Example: seeknal flows show events_flow
+    \b
+    Example:
+      seeknal flows show events_flow
     """
     from seeknal.cli.declared import show_flow
 
@@ -59,14 +74,20 @@ def show(
 @app.command()
 def validate(
     name: Annotated[
-        list[str] | None, typer.Argument(help="Flows' names. Default: all.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Flows' names. Default: all.", show_default=False),
     ] = None,
     project_path: ProjectPath = None,
     as_json: Json = False,
 ) -> None:
-    """Check flow files, and that their SQL fits their input; exit code 2 if one does not.
+    """Check flow files, and that their SQL fits their input.
 
-    Example: seeknal flows validate
+    Leaves with exit code 2 if one does not.
+
+    \b
+    Examples:
+      seeknal flows validate
+      seeknal flows validate events_flow --json
     """
     from seeknal.cli.declared import validate_flows
 

@@ -12,6 +12,7 @@ from seeknal.cli.options import (
     EndDate,
     Flows,
     Json,
+    OneFlow,
     Partitions,
     ProjectPath,
     Schedule,
@@ -29,9 +30,12 @@ def show(
     every: All = False,
     as_json: Json = False,
 ) -> None:
-    """Show the completed intervals, and those of them that are to be done again.
+    """Show the completed intervals, and the restated ones.
 
-    Example: seeknal intervals show --flow events_flow
+    \b
+    Examples:
+      seeknal intervals show --flow events_flow
+      seeknal intervals show --all
     """
     from seeknal.cli.ledger import show_completed
 
@@ -48,9 +52,13 @@ def pending(
     every: All = False,
     as_json: Json = False,
 ) -> None:
-    """Show the intervals that 'seeknal run --backfill' would run.
+    """Show the intervals that a backfill would run.
 
-    Example: seeknal intervals pending --schedule @daily
+    \b
+    Examples:
+      seeknal intervals pending
+      seeknal intervals pending --schedule @daily
+      seeknal intervals pending --start-date 2024-01-01 --end-date 2024-02-01
     """
     from seeknal.cli.ledger import show_pending
 
@@ -68,7 +76,10 @@ def failed(
 ) -> None:
     """Show the failed intervals, with their errors and attempts.
 
-    Example: seeknal intervals failed --json
+    \b
+    Examples:
+      seeknal intervals failed
+      seeknal intervals failed --flow events_flow --json
     """
     from seeknal.cli.ledger import show_failed
 
@@ -78,25 +89,31 @@ def failed(
 @app.command()
 def complete(
     project_path: ProjectPath = None,
-    flow: Flows = None,
+    flow: OneFlow = None,
     interval: Annotated[
         list[str] | None,
         typer.Option(
             "--interval",
+            metavar="INTERVAL",
             help="A date (that whole day), the datetime an interval starts at, or 'A to B'; "
             "can be given several times.",
         ),
     ] = None,
     partitions: Partitions = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")] = "",
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", metavar="TEXT", help="Why; kept in the audit.", show_default=False
+        ),
+    ] = "",
 ) -> None:
     """Mark intervals complete by hand: they will not be run.
 
+    \b
     Examples:
-
       seeknal intervals complete --interval 2024-01-01
-
       seeknal intervals complete --interval "2024-01-01 to 2024-02-01"
+      seeknal intervals complete --partitions EU --reason "Loaded by hand"
     """
     from seeknal.cli.ledger import mark_complete
 
@@ -105,9 +122,11 @@ def complete(
 
 @app.command()
 def restate(
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit.")
+    ],
     project_path: ProjectPath = None,
-    flow: Flows = None,
+    flow: OneFlow = None,
     start: Start = None,
     end: End = None,
     partitions: Partitions = None,
@@ -115,9 +134,15 @@ def restate(
         bool, typer.Option("--dry-run", help="Show what would be restated, and change nothing.")
     ] = False,
 ) -> None:
-    """Ask for completed intervals to be done again, by the next 'seeknal run --backfill'.
+    """Ask for completed intervals to be done again.
 
-    Example: seeknal intervals restate --start 2024-01-01 --end 2024-01-07 --reason "Fixed bug"
+    The next 'seeknal run --backfill' does them, and replaces their output.
+
+    \b
+    Examples:
+      seeknal intervals restate --start 2024-01-01 --end 2024-01-07 \\
+        --reason "Fixed bug"
+      seeknal intervals restate --partitions EU --reason "Late data" --dry-run
     """
     from seeknal.cli.ledger import ask_restate
 

@@ -1,19 +1,19 @@
 """The command line's entry: the commands, and the one place where errors become sentences.
 
 Exit codes: 0 the window is complete, 1 something is left to do, 2 wrong use or configuration,
-130 interrupted. Everything heavy is imported inside the commands.
+130 interrupted. What was asked for goes to standard output, all else to standard error.
+Everything heavy is imported inside the commands.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from seeknal import __version__
-from seeknal.cli import flows, intervals, run
+from seeknal.cli import flows, intervals, run, streams
 from seeknal.errors import InterruptedRunError, SeeknalError
 
 app = typer.Typer(
@@ -29,6 +29,21 @@ app.command("run")(run.run)
 app.add_typer(flows.app, name="flows")
 app.add_typer(intervals.app, name="intervals")
 
+
+@app.command()
+def version() -> None:
+    """Show the version of Seeknal, and of what it runs on.
+
+    \b
+    Example:
+      seeknal version
+    """
+    from importlib.metadata import version as of
+    from platform import python_version
+
+    streams.show(f"seeknal {__version__} (Python {python_version()}, DuckDB {of('duckdb')})")
+
+
 _WRONG_USE = 2
 _INTERRUPTED = 130
 
@@ -38,7 +53,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"seeknal {__version__}")
+        streams.show(f"seeknal {__version__}")
         raise typer.Exit
 
 
@@ -47,25 +62,43 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        code = _complain(error.format_message(), getattr(error, "ctx", None))
+        code = _misused(error)
     except InterruptedRunError as error:
-        typer.echo(str(error), err=True)
+        streams.say(str(error))
         code = _INTERRUPTED
     except SeeknalError as error:
         code = _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain again while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.silence()
         code = 0
+    except OSError as error:
+        code = _complain(_refused(error))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complain(message: str, context: typer.Context | None = None) -> int:
+def _misused(error: typer.TyperException) -> int:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    message = error.format_message().rstrip()
+    if context is not None and message == context.get_help().rstrip():
+        # A group without a command: its help says which there are.
+        streams.say(message)
+        return _WRONG_USE
+    end = "" if message.endswith((".", "?", "!")) else "."
     hint = f" See '{context.command_path} --help'." if context is not None else ""
-    typer.echo(f"Error: {message.rstrip()}{hint}", err=True)
+    return _complain(f"{message}{end}{hint}")
+
+
+def _complain(message: str) -> int:
+    streams.say(f"Error: {message}")
     return _WRONG_USE
+
+
+def _refused(error: OSError) -> str:
+    """Say what the system refused where nothing nearer to it could."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; make room, or correct the path or its permissions."
 
 
 if __name__ == "__main__":

@@ -11,32 +11,65 @@ ProjectPath = Annotated[
     Path | None,
     typer.Option(
         "--project-path",
+        metavar="FOLDER",
         help="The project's folder. Default: the nearest one, from here upwards.",
         show_default=False,
     ),
 ]
 Flows = Annotated[
     list[str] | None,
-    typer.Option("--flow", help="A flow's name; can be given several times. Default: all."),
+    typer.Option(
+        "--flow",
+        metavar="NAME",
+        help="A flow's name; can be given several times. Default: all.",
+        show_default=False,
+    ),
+]
+OneFlow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--flow",
+        metavar="NAME",
+        help="The flow's name; can be left out where there is only one.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 All = Annotated[bool, typer.Option("--all", help="Print every line, however many.")]
 StartDate = Annotated[
     str | None,
-    typer.Option("--start-date", help="From the interval that contains this date or ISO datetime."),
+    typer.Option(
+        "--start-date",
+        metavar="DATE",
+        help="From the interval that contains this date or ISO datetime.",
+    ),
 ]
 EndDate = Annotated[
     str | None,
-    typer.Option("--end-date", help="To the last interval that ends by this date or datetime."),
+    typer.Option(
+        "--end-date",
+        metavar="DATE",
+        help="To the last interval that ends by this date or datetime.",
+    ),
 ]
 Partitions = Annotated[
-    str | None, typer.Option("--partitions", help="Partitions, separated by commas.")
+    str | None,
+    typer.Option("--partitions", metavar="NAMES", help="Partitions, separated by commas."),
 ]
 Schedule = Annotated[
     str | None,
-    typer.Option("--schedule", help="Count in intervals of this schedule, not of the flow's."),
+    typer.Option(
+        "--schedule",
+        metavar="CRON",
+        help="Count in intervals of this schedule, not of the flow's.",
+    ),
 ]
-Start = Annotated[str | None, typer.Option("--start", help="First date or ISO datetime.")]
+Start = Annotated[
+    str | None, typer.Option("--start", metavar="DATE", help="First date or ISO datetime.")
+]
 End = Annotated[
-    str | None, typer.Option("--end", help="Date or ISO datetime where the range ends, exclusive.")
+    str | None,
+    typer.Option(
+        "--end", metavar="DATE", help="Date or ISO datetime where the range ends, exclusive."
+    ),
 ]

@@ -8,6 +8,15 @@ import typer
 
 from seeknal.cli.options import EndDate, Flows, Json, Partitions, ProjectPath, StartDate
 
+_MOST_WORKERS = 1000
+
+
+def read_workers(typed: str) -> int:
+    """Read how many units to run at once."""
+    if not typed.strip().isdecimal() or not 1 <= int(typed) <= _MOST_WORKERS:
+        raise typer.BadParameter(f"{typed!r} is no whole number from 1 to {_MOST_WORKERS:,}")
+    return int(typed)
+
 
 def run(
     project_path: ProjectPath = None,
@@ -25,7 +34,11 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, help="Threads. Default: one per processor.", show_default=False
+            "--workers",
+            parser=read_workers,
+            metavar="N",
+            help="How many units to run at once. Default: one per processor.",
+            show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
@@ -33,14 +46,16 @@ def run(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run what is due: by default all that is new, and what earlier runs left unfinished.
+    """Run what is due, or backfill a window.
 
+    Without options that is all that is new, and what earlier runs left unfinished or failed.
+
+    \b
     Examples:
-
       seeknal run
-
+      seeknal run --flow events_flow --workers 4
       seeknal run --backfill --start-date 2024-01-01 --end-date 2024-02-01
-
+      seeknal run --backfill --partitions EU,US
       seeknal run --backfill --dry-run
     """
     from seeknal.cli.running import Asked, run_flows

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-import typer
-
+from seeknal.cli.streams import is_read, say, show
 from seeknal.plan import Part, Plan, Reason, count_planned
 from seeknal.workflow.instants import format_interval, to_datetime
 from seeknal.workflow.intervals import IntervalSet, count_units
@@ -16,22 +15,15 @@ from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import UnitRecord
 from seeknal.workflow.units import PlannedRange, Unit
 
+# What prints, for the modules of commands, which print nothing but texts.
+__all__ = ["say", "show"]
+
 LINES = 40
-
-
-def say(text: str = "") -> None:
-    """Print a line of chatter, to standard error."""
-    typer.echo(text, err=True)
-
-
-def show(text: str = "") -> None:
-    """Print a line of what was asked for, to standard output."""
-    typer.echo(text)
 
 
 def show_json(value: Any) -> None:
     """Print a value as JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    show(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def plural(count: int, noun: str) -> str:
@@ -103,6 +95,8 @@ def show_lines(lines: Sequence[str], *, every: bool) -> None:
     """Print lines; of more than fit a screen only the first and the last, unless asked."""
     if every or len(lines) <= LINES:
         for line in lines:
+            if not is_read():
+                return
             show(line)
         return
     half = LINES // 2
