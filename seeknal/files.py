@@ -11,6 +11,14 @@ from pathlib import Path
 from seeknal.errors import ConfigError
 
 # File systems without hard links: some network shares, and what cameras and sticks are made with.
+_IN_THE_WAY = "a file stands where a folder is needed; move it, or choose another path"
+_ADVICE = {
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.EISDIR: "a folder stands where a file is needed; move it, or choose another path",
+    errno.ENOSPC: "make room on that disk, then try again",
+    errno.EROFS: "choose a folder on a disk that can be written",
+}
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -98,6 +106,5 @@ def _stage(target: Path, text: str, durable: bool) -> Path:
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:
     reason = error.strerror or str(error)
-    return ConfigError(
-        f"Cannot write {path}: {reason}; make room or give write permission, then try again."
-    )
+    advice = _ADVICE.get(error.errno or 0, "make room or give write permission, then try again")
+    return ConfigError(f"Cannot write {path}: {reason}; {advice}.")

@@ -11,7 +11,7 @@ from seeknal.engine.analysis import check, fingerprint
 from seeknal.engine.extent import extent, values
 from seeknal.engine.session import Engine
 from seeknal.engine.source import Query, Source
-from seeknal.errors import UsageError
+from seeknal.errors import ConfigError, UsageError
 from seeknal.execute import Job
 from seeknal.flow import Flow
 from seeknal.outputs.parquet import RESERVED_COLUMNS, ParquetOutput
@@ -67,6 +67,7 @@ def prepare(project: Project, flow: Flow, engine: Engine) -> Prepared:
 
     Raises:
         UsageError: the flow has neither a schedule nor value partitions, or no task.
+        ConfigError: the data root is no folder.
         SeeknalError: the input cannot be read, or the SQL does not fit it.
     """
     schedule = flow.interval_schedule
@@ -75,6 +76,12 @@ def prepare(project: Project, flow: Flow, engine: Engine) -> Prepared:
             f"Flow {flow.name!r} has no schedule; set one, for example 'schedule: \"@daily\"' in "
             f"flows/{flow.name}.yml, or name a partition column."
         )
+    if not project.data_root.is_dir():
+        raise ConfigError(
+            f"The data root {project.data_root} is no folder on this machine; correct data_root in "
+            "seeknal_project.yml, or SEEKNAL_DATA_ROOT."
+        )
+    output_of(project, flow)
     query = query_of(project, flow)
     with engine.session(query) as session:
         sample = None if flow.by_value else _namer(flow)(_SAMPLE)
@@ -110,6 +117,17 @@ def _query(flow: Flow, paths: tuple[str, ...]) -> Query:
     return Query(source, steps, flow.time_column, flow.partition_column)
 
 
+def output_of(project: Project, flow: Flow) -> ParquetOutput | None:
+    """Return where a flow's results go on this machine; None if they go nowhere.
+
+    Raises:
+        UsageError: this version cannot write there.
+    """
+    if flow.output.kind == "none":
+        return None
+    return ParquetOutput(project.output_path(flow))
+
+
 def load_job(project: Project, run: Run) -> Job:
     """Make a registered run into what this machine executes.
 
@@ -117,9 +135,8 @@ def load_job(project: Project, run: Run) -> Job:
         SeeknalError: the run's spec is not valid here, or its input is not there.
     """
     flow = Flow.from_spec(run.spec, project)
-    output = None
-    if flow.output.kind != "none":
-        output = ParquetOutput(project.output_path(flow))
+    output = output_of(project, flow)
+    if output is not None:
         output.sweep()
     return Job(run.id, query_of(project, flow), output, run.fingerprint, run.options, _namer(flow))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import duckdb
@@ -30,6 +31,9 @@ _MISSING = re.compile(
     re.IGNORECASE,
 )
 _FULL = re.compile(r"no space left|disk quota|read-only file system", re.IGNORECASE)
+_OPTION = re.compile(
+    r'Invalid named parameter "([^"]*)" for function (\w+)\s+Candidates:(.*)', re.DOTALL
+)
 _WORD = re.compile(r"[^\s(),;]+")
 
 _PERMANENT = (
@@ -73,7 +77,9 @@ def _io(said: str, at_target: bool) -> SeeknalError:
     if at_target:
         return OutputError(f"The output cannot be written: {said} Check that path.")
     if _MISSING.search(said):
-        return DataUnavailableError(f"The input cannot be read: {said}")
+        return DataUnavailableError(
+            f"The input cannot be read: {said} Put the data there, or correct the input's value."
+        )
     return QueryError(f"The query failed: {said}")
 
 
@@ -81,11 +87,23 @@ def _sentence(message: str, lines_before: int) -> str:
     """Return the message without noise, with the place at its end: ``... (line 2, near "x").``."""
     position = _POSITION.search(message)
     body = message[: position.start()] if position else message
+    body = _option(body)
     body = " ".join(_NOISE.sub("", _PREFIX.sub("", body)).split())
     if len(body) > _LONGEST:
         body = body[: _LONGEST - 3] + "..."
     place = _place(position, lines_before) if position else ""
     return body.rstrip(".!:; ") + place + "."
+
+
+def _option(body: str) -> str:
+    """Name the nearest option instead of the forty that a reader has."""
+    unknown = _OPTION.search(body)
+    if unknown is None:
+        return body
+    known = [line.split()[0] for line in unknown[3].splitlines() if line.strip()]
+    near = difflib.get_close_matches(unknown[1], known, 1)
+    hint = f'did you mean "{near[0]}"' if near else "see DuckDB's documentation of it"
+    return f'{unknown[2]} has no option "{unknown[1]}"; {hint}'
 
 
 def _place(position: re.Match[str], lines_before: int) -> str:

@@ -10,6 +10,7 @@ import duckdb
 
 from seeknal.engine import scratch
 from seeknal.engine.failures import failure
+from seeknal.engine.lexer import tokens
 from seeknal.errors import PermanentQueryError
 
 # They act on the process, or run SQL that is hidden in a string.
@@ -20,6 +21,7 @@ FORBIDDEN = frozenset({
 })  # fmt: skip
 _WHERE_IT_STOOD = {"query_location"}
 _VALUES = {"value", "alias"}
+_KINDS = {"LOAD": "INSTALL or LOAD", "UPDATE_EXTENSIONS": "UPDATE EXTENSIONS"}
 
 
 def require_select(sql: str) -> dict[str, Any]:
@@ -37,9 +39,9 @@ def require_select(sql: str) -> dict[str, Any]:
         found = "no statement" if not statements else f"{len(statements)} statements"
         raise PermanentQueryError(f"The SQL holds {found}; a task is exactly one SELECT.")
     if statements[0].type != duckdb.StatementType.SELECT:
-        kind = statements[0].type.name
+        kind = _KINDS.get(statements[0].type.name, statements[0].type.name)
         raise PermanentQueryError(
-            f"The SQL is a {kind} statement; a task is one SELECT, and Seeknal writes its result."
+            f"The SQL is no SELECT but {kind}; a task is one SELECT, and Seeknal writes its result."
         )
     return _tree(sql)
 
@@ -69,9 +71,9 @@ def nodes(tree: Any) -> Iterator[dict[str, Any]]:
 def _tree(sql: str) -> dict[str, Any]:
     answer = json.loads(scratch.rows("SELECT json_serialize_sql(?::VARCHAR)", [sql])[0][0])
     if answer["error"]:
+        first = next((t.text for t in tokens(sql) if not t.is_blank), "nothing")
         raise PermanentQueryError(
-            f"The SQL is not a plain SELECT ({answer['error_message']}); "
-            "write it as one SELECT statement."
+            f"The SQL is not a plain SELECT (it begins with {first}); write it as one SELECT."
         )
     tree: dict[str, Any] = answer["statements"][0]
     called = sorted(FORBIDDEN.intersection(_functions(tree)))

@@ -17,6 +17,7 @@ TOKEN = "seeknal_token"
 MONTH, VALUE = "interval_month", "partition_value"
 RESERVED_COLUMNS = frozenset({MONTH, VALUE})
 _LONGEST = 160
+_PROBE = 4096
 
 
 class ParquetOutput:
@@ -44,9 +45,18 @@ class ParquetOutput:
         if unit.value is None:
             month = stamp(unit.start)
             return self.root / f"{MONTH}={month[:4]}-{month[4:6]}" / f"{unit.key}.parquet"
-        digest = sha256(unit.value.encode()).hexdigest()[:16]
         # The digest also keeps values apart that differ in case only, where files do not.
-        return self.root / f"{VALUE}={_shortened(unit.value)}" / f"{digest}.parquet"
+        return self.root / f"{VALUE}={_shortened(unit.value)}" / f"{_digest(unit.value)}.parquet"
+
+    def check(self) -> None:
+        """See, before there is any result, that one can be written: with a file that goes again."""
+        probe = self._staging / staging.name("check", 0)
+        with durable.explained(self._staging):
+            self._make(self._staging)
+            try:
+                probe.write_bytes(bytes(_PROBE))
+            finally:
+                probe.unlink(missing_ok=True)
 
     def stage(self, unit: Unit, token: int) -> Path:
         """Return a path of this attempt's own to write a result to."""
@@ -149,7 +159,7 @@ class ParquetOutput:
             return -1  # gone, broken or not ours: it can be replaced
 
     def _make(self, directory: Path) -> None:
-        if directory not in self._made:
+        if directory not in self._made or not directory.is_dir():
             durable.make_directory(directory)
             self._made.add(directory)
 
@@ -157,9 +167,17 @@ class ParquetOutput:
 def _shortened(value: str) -> str:
     """Return a value percent-encoded for a file name; a long one is cut and told by its hash.
 
-    Cut ones are longer than any whole one, so the two never meet.
+    Cut ones are longer than any whole one, so the two never meet. The cut is between characters:
+    DuckDB fails to read a directory whose name does not decode.
     """
     encoded = quote(value, safe="")
     if len(encoded) <= _LONGEST:
         return encoded
-    return f"{encoded[:_LONGEST]}~{sha256(value.encode()).hexdigest()[:32]}"
+    kept = value[:_LONGEST]
+    while len(encoded := quote(kept, safe="")) > _LONGEST:
+        kept = kept[:-1]
+    return f"{encoded}{'~' * (_LONGEST + 1 - len(encoded))}{_digest(value)}"
+
+
+def _digest(value: str) -> str:
+    return sha256(value.encode()).hexdigest()[:32]

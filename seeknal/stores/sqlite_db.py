@@ -77,6 +77,11 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         with _explained(self.path):
+            if self.path.is_dir():
+                raise StoreError(
+                    f"The state file {self.path} is a folder. Move it away, or put the state file "
+                    f"back in its place."
+                )
             if not self.path.exists():
                 _create(self.path)
             if self.path.stat().st_size < _HEADER_BYTES:
