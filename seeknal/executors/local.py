@@ -28,6 +28,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._bench = bench
         self._stop = threading.Event()
         self._work = threading.Condition()
+        self._idle = threading.Event()
         self._broken: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._loop, args=(n,), name=f"seeknal-{n}", daemon=True)
@@ -57,7 +58,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             self._work.notify_all()
 
     def drive(self, run_id: str | None, wait: float) -> None:
-        """Keep a run fed, if one is named, for ``wait`` seconds.
+        """Keep a run fed, if one is named, for ``wait`` seconds, or until a thread is idle.
 
         Raises:
             BaseException: what broke a thread, for the caller to report.
@@ -66,7 +67,8 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             self.wake()
         if self._broken is not None:
             raise self._broken
-        self._stop.wait(wait)
+        self._idle.wait(wait)
+        self._idle.clear()
 
     def _loop(self, number: int) -> None:
         try:
@@ -80,6 +82,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
     def _step(self, seat: Callable[[], bool]) -> None:
         if seat():
             return
+        self._idle.set()
         with self._work:
             if not self._stop.is_set():
                 self._work.wait(_IDLE)
