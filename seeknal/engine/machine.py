@@ -18,6 +18,7 @@ _CGROUPS = (
 _SHARE = 0.8
 _LEAST = 64 * 2**20
 _PREFIX = "seeknal-spill-"
+_NEW = "seeknal-new-spill-"
 
 
 def memory_share(processes: int = 1) -> int:
@@ -50,8 +51,10 @@ class SpillDirectory:
         try:
             base.mkdir(parents=True, exist_ok=True)
             _remove_dead(base)
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-            self._lock = _locked(self.path)
+            # Locked before it gets the name by which others look for directories of the dead.
+            made = Path(tempfile.mkdtemp(prefix=_NEW, dir=base))
+            self._lock = _locked(made)
+            self.path = made.rename(base / made.name.replace(_NEW, _PREFIX, 1))
         except OSError as error:
             raise OutputError(
                 f"Temporary files cannot be kept in {base}: {error.strerror}; "

@@ -44,11 +44,13 @@ def sync_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its missing parents, each name durable in its own parent."""
-    missing = []
-    while not path.is_dir():
-        missing.append(path)
-        path = path.parent
+    """Make a directory and its missing parents, each name durable in its own parent.
+
+    One that exists may have been made by a process that has not come to the second part.
+    """
+    missing = [path]
+    while not missing[-1].parent.is_dir():
+        missing.append(missing[-1].parent)
     for directory in reversed(missing):
         directory.mkdir(exist_ok=True)
         sync_directory(directory.parent)

@@ -17,6 +17,7 @@ TOKEN = "seeknal_token"
 MONTH, VALUE = "interval_month", "partition_value"
 RESERVED_COLUMNS = frozenset({MONTH, VALUE})
 _LONGEST = 160
+_READ_AS_NULL = {"null", "__hive_default_partition__"}
 _PROBE = 4096
 
 
@@ -170,6 +171,8 @@ def _shortened(value: str) -> str:
     Cut ones are longer than any whole one, so the two never meet. The cut is between characters:
     DuckDB fails to read a directory whose name does not decode.
     """
+    if value.lower() in _READ_AS_NULL:
+        return f"%{ord(value[0]):02X}{value[1:]}"
     encoded = quote(value, safe="")
     if len(encoded) <= _LONGEST:
         return encoded
