@@ -143,7 +143,7 @@ class Home:
         if home.spec.name != name:
             raise ConfigError(
                 f"{root} holds the project {home.spec.name!r}, not {name!r}; use that name, or "
-                "another folder: get_or_create(path=...)."
+                "another folder."
             )
         make_folder(home.flows)
         make_folder(home.target)

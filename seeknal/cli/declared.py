@@ -47,8 +47,8 @@ def list_flows(path: Path | None, *, as_json: bool) -> int:
             width = max((len(flow.name) for flow in flows), default=0)
             for flow in flows:
                 text.show(f"{flow.name:<{width}}  {_cut(flow)}")
-        for error in errors:
-            text.say(f"Error: {error}")
+        for said in dict.fromkeys(map(str, errors)):
+            text.say(f"Error: {said}")
         return _BROKEN if errors else 0
 
 
@@ -88,6 +88,8 @@ def validate_flows(path: Path | None, names: Sequence[str], *, as_json: bool) ->
                 space.project.flow(name)
             files = [file for file in files if file.name in names]
         found = [(file.name, *_problems(space, file)) for file in files]
+    if not found:
+        text.say("There are no flows to check.")
     if as_json:
         text.show_json({"flows": [{"flow": n, "errors": e, "warnings": w} for n, e, w in found]})
     for name, errors, warnings in found:

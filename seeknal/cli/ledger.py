@@ -15,7 +15,7 @@ from seeknal.flow import Flow
 from seeknal.plan import restatements
 from seeknal.resolve import fingerprint_of
 from seeknal.workflow.instants import format_interval, is_bare_date, parse_instant
-from seeknal.workflow.intervals import IntervalSet, due, missing
+from seeknal.workflow.intervals import IntervalSet, missing
 from seeknal.workflow.partitions import partition_range
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import CompletedValue, Completion, FlowState, Origin
@@ -117,11 +117,10 @@ def show_pending(
         now = time.time()
         plans = []
         for flow in space.flows(names):
-            prepared = space.prepare(flow)
+            window = window_of(flow, start, end, None, backfill=True)
+            prepared, data = space.ready(flow)
             if schedule is not None and prepared.schedule is not None:
                 prepared = replace(prepared, schedule=Schedule(schedule, flow.timezone))
-            window = window_of(flow, start, end, None, backfill=True)
-            data = prepared.data(space.engine)
             plans.append((flow, prepared.plan(space.store, data, window, now)))
         if as_json:
             text.show_json({"flows": [text.plan_json(p, f.timezone) for f, p in plans]})
@@ -173,12 +172,13 @@ def mark_complete(
     with Workspace.open(path) as space:
         flow = space.one(names, "mark complete")
         print_ = fingerprint_of(space.project, flow)
-        change = space.change("complete", "; ".join(intervals) or partitions or "", reason)
+        what = "; ".join([*intervals, *([partitions] if partitions else [])])
         if flow.interval_schedule is None:
+            if intervals:
+                raise UsageError(f"Flow {flow.name!r} runs by value; choose with --partitions.")
             values = _names(partitions, "a partition with --partitions")
-            space.store.mark(
-                flow.name, [], [CompletedValue(v, Origin.MANUAL, print_) for v in values], change
-            )
+            done = [CompletedValue(v, Origin.MANUAL, print_) for v in values]
+            space.store.mark(flow.name, [], done, space.change("complete", what, reason))
             text.show(f"Marked complete: {text.listed(values)} of {flow.name}.")
             return
         schedule = flow.interval_schedule
@@ -188,7 +188,7 @@ def mark_complete(
         if not marks:
             text.show(f"Already complete: {text.span(asked, flow.timezone)} of {flow.name}.")
             return
-        space.store.mark(flow.name, marks, [], change)
+        space.store.mark(flow.name, marks, [], space.change("complete", what, reason))
         text.show(
             f"Marked {text.count(schedule, fresh)} of {flow.name} complete "
             f"({text.span(fresh, flow.timezone)})."
@@ -217,7 +217,9 @@ def _partition_ranges(flow: Flow, schedule: Schedule, partitions: str) -> Interv
         raise UsageError(f"Flow {flow.name!r} has no partition format; use --interval.")
     found = IntervalSet()
     for name in _names(partitions, "a partition"):
-        found |= due(schedule, *partition_range(name, flow.partition_format, flow.timezone))
+        found |= _whole(
+            flow, schedule, name, *partition_range(name, flow.partition_format, flow.timezone)
+        )
     return found
 
 
@@ -230,22 +232,22 @@ def _read_interval(flow: Flow, schedule: Schedule, typed: str) -> IntervalSet:
     zone = flow.timezone
     first, to, last = typed.partition(" to ")
     if to:
-        found = due(schedule, *_both(flow, first.strip(), last.strip()))
-    else:
-        start = parse_instant(typed, zone)
-        end = schedule.next(start)
-        if is_bare_date(typed):
-            end = partition_range(typed.strip(), "%Y-%m-%d", zone)[1]
-        found = due(schedule, start, end) if schedule.floor(start) == start else IntervalSet()
-        if found.span != (start, end):
-            lies = format_interval(schedule.floor(start), schedule.next(start), zone)
-            raise TimeError(
-                f"{typed!r} is not made of whole intervals of {schedule.cron!r}; "
-                f"it begins in '{lies}': give that."
-            )
-    if not found:
-        raise TimeError(f"No interval of {schedule.cron!r} lies within {typed!r}; widen it.")
-    return found
+        return _whole(flow, schedule, typed, *_both(flow, first.strip(), last.strip()))
+    start = parse_instant(typed, zone)
+    if is_bare_date(typed):
+        return _whole(flow, schedule, typed, *partition_range(typed.strip(), "%Y-%m-%d", zone))
+    return _whole(flow, schedule, typed, start, schedule.next(start))
+
+
+def _whole(flow: Flow, schedule: Schedule, typed: str, start: int, end: int) -> IntervalSet:
+    """Return a stretch that consists of whole intervals; part of one cannot be complete."""
+    first, last = schedule.floor(start), schedule.ceil(end)
+    if (first, last) != (start, end):
+        raise TimeError(
+            f"{typed!r} is not made of whole intervals of {schedule.cron!r}; it lies in "
+            f"'{format_interval(first, last, flow.timezone)}': give that."
+        )
+    return IntervalSet([(start, end)])
 
 
 def _both(flow: Flow, start: str, end: str) -> tuple[int, int]:
@@ -288,7 +290,9 @@ def _restated_ranges(
         if window.ranges is None:
             raise UsageError(f"Flow {flow.name!r} has no partition format; use --start and --end.")
         return window.ranges
-    if start is None or end is None or partitions is not None:
+    if partitions is not None:
+        raise UsageError("Give dates or --partitions, not both.")
+    if start is None or end is None:
         raise UsageError("Say what to restate: --start and --end, or --partitions.")
     return IntervalSet([_both(flow, start, end)])
 

@@ -14,11 +14,13 @@ from seeknal.cli import text
 from seeknal.cli.progress import Progress
 from seeknal.cli.workspace import Workspace, window_of
 from seeknal.coordinator import Coordinator, Report
-from seeknal.errors import InterruptedRunError
+from seeknal.errors import InterruptedRunError, UnknownNameError
 from seeknal.execute import MAX_ATTEMPTS, Workbench
 from seeknal.executors.local import LocalExecutor
+from seeknal.flow import Flow
 from seeknal.plan import Data, Part, Plan, Window
-from seeknal.resolve import Prepared, load_job
+from seeknal.resolve import Prepared, load_job, output_of
+from seeknal.spec import sentence, suggest
 from seeknal.stores.owners import process_owner
 from seeknal.workflow.instants import format_instant
 from seeknal.workflow.state import Counts, Run, RunStatus
@@ -76,8 +78,23 @@ def _task(space: Workspace, asked: Asked, name: str) -> _Task:
         backfill=asked.backfill,
         include_empty=asked.include_empty,
     )
-    prepared = space.prepare(flow)
-    return _Task(prepared, window, prepared.data(space.engine))
+    prepared, data = space.ready(flow)
+    _refuse_unknown(space, flow, window, data)
+    return _Task(prepared, window, data)
+
+
+def _refuse_unknown(space: Workspace, flow: Flow, window: Window, data: Data) -> None:
+    """Refuse partitions that were named, and that neither the input nor the state knows."""
+    if not flow.by_value or window.values is None or window.include_empty:
+        return
+    done = {v.value for v in space.store.state(flow.name).values}
+    for value in window.values:
+        if value not in done.union(data.values):
+            hint = sentence(suggest(value, data.values, "partitions"))
+            raise UnknownNameError(
+                f"The input of flow {flow.name!r} has no partition {value!r}; {hint} "
+                "With --include-empty it is run all the same."
+            )
 
 
 def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
@@ -96,6 +113,10 @@ def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float)
 
 
 def _run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
+    for task in tasks:
+        output = output_of(space.project, space.project.flow(task.prepared.name))
+        if output is not None:
+            output.check()
     owner = process_owner()
     bench = Workbench(
         space.store,

@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from seeknal.cli.streams import say
 from seeknal.config import Settings
 from seeknal.engine.session import Engine
-from seeknal.errors import TimeError, UnknownNameError, UsageError
+from seeknal.errors import SeeknalError, TimeError, UnknownNameError, UsageError
 from seeknal.flow import Flow
 from seeknal.mirror import write_mirror
-from seeknal.plan import Window
+from seeknal.plan import Data, Window
 from seeknal.project import Project
 from seeknal.resolve import Prepared, prepare
 from seeknal.stores.base import Change, Store
 from seeknal.workflow.instants import parse_instant
-from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.intervals import IntervalSet, due
 from seeknal.workflow.partitions import partition_range
 
 
@@ -97,6 +98,16 @@ class Workspace:
         """Resolve and check a flow on this machine."""
         return prepare(self.project, flow, self.engine)
 
+    def ready(self, flow: Flow) -> tuple[Prepared, Data]:
+        """Resolve and check a flow, and ask its input what it holds; errors name the flow."""
+        try:
+            prepared = self.prepare(flow)
+            return prepared, prepared.data(self.engine)
+        except SeeknalError as error:
+            if repr(flow.name) in str(error):
+                raise
+            raise type(error)(f"Flow {flow.name!r}: {error}") from None
+
     def change(self, action: str, what: str, reason: str = "") -> Change:
         """Describe a change by hand, for the audit."""
         self._changed = True
@@ -113,10 +124,17 @@ class Workspace:
         if "store" in opened:
             try:
                 if self._changed:
-                    names = self.store.flows()
-                    write_mirror(self.project, {n: self.store.state(n) for n in names})
+                    self._mirror()
             finally:
                 self.store.close()
+
+    def _mirror(self) -> None:
+        """Write the mirror; nothing reads it, so that what was done stays done without it."""
+        try:
+            names = self.store.flows()
+            write_mirror(self.project, {name: self.store.state(name) for name in names})
+        except SeeknalError as error:
+            say(f"Warning: the state is kept, but not mirrored: {error}")
 
 
 def window_of(
@@ -147,6 +165,12 @@ def window_of(
     ranges = IntervalSet(
         partition_range(name, flow.partition_format, flow.timezone) for name in names
     )
+    schedule = flow.interval_schedule
+    if schedule is not None and not any(due(schedule, *each) for each in ranges.ranges):
+        raise TimeError(
+            f"No interval of {schedule.cron!r} ends within {', '.join(names)}; the partitions of "
+            f"flow {flow.name!r} are shorter than its intervals: give dates."
+        )
     return Window(ranges=ranges, backfill=backfill, include_empty=include_empty)
 
 
