@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from seeknal.errors import UsageError
@@ -12,6 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
+@lru_cache(maxsize=4096)  # a unit's key is asked for many times while it runs
 def stamp(seconds: int) -> str:
     """Write UTC seconds as ``20240101T050000Z``: sortable, and safe in a file name."""
     moment = _EPOCH + timedelta(seconds=seconds)
