@@ -124,6 +124,7 @@ class _Pass:
         self._store = coordinator.store
         self._prepared, self._data, self._window, self._now = prepared, data, window, now
         self.runs: list[Run] = []
+        self._seen: set[str] = set()
         self._reaped = 0.0
 
     def plan(self) -> Plan:
@@ -159,16 +160,18 @@ class _Pass:
         for _ in range(_TRIES):
             holds = self._store.holds(self._prepared.name)
             active = [r for r in holds.runs if r.status is RunStatus.ACTIVE]
-            plan = self.plan()
-            if self.runs:
-                failed = self._store.failed(self._prepared.name)
-                plan, _ = plan.without(Held.of_units(r.unit for r in failed))
+            # What failed while we were there is an answer; what had failed before is tried again.
+            failed = self._store.failed(self._prepared.name)
+            answered = Held.of_units(r.unit for r in failed if r.run in self._seen)
+            plan, _ = self.plan().without(answered)
+            self._seen.update(run.id for run in active)
             self._refuse_conflict(plan, active)
             mine, theirs = plan.without(Held.of(active))
             if not mine.parts:
                 return None, theirs, holds
             run = self._new_run(mine)
             if self._store.register(run, holds.version):
+                self._seen.add(run.id)
                 return run, theirs, holds
         raise ConflictError(
             f"Other runs of flow {self._prepared.name!r} keep starting and ending; try again."
