@@ -7,6 +7,9 @@ import pytest
 
 from seeknal.stores.base import Store
 from tests.contract.harness import HARNESSES, Clock, Harness
+from tests.contract.redis_harness import FakeHarness, ServerHarness
+
+HARNESSES |= {"fakeredis": FakeHarness, "redis": ServerHarness}
 
 
 @pytest.fixture(params=sorted(HARNESSES))

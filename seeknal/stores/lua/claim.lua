@@ -3,7 +3,7 @@
 -- KEYS[1] the project's prefix
 -- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] a run, or '' for any
 -- ARGV[4] '1' if expired leases of other runs are to be left alone
--- Returns run, flow, unit, origin, schedule, token, until, attempts; or nil.
+-- Returns run, flow, unit, planned, token, until, attempts; or nil.
 -- uses base ranges runs units flows outage claims
 local worker, seconds, only, patient = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
 local now = clock()

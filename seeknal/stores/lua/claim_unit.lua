@@ -3,7 +3,7 @@
 -- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] run   ARGV[4] unit
 -- ARGV[5] '1' if expired leases are to be left alone
 -- ARGV[6] '1' if the same claim was sent before and its reply was lost
--- Returns run, flow, unit, origin, schedule, token, until, attempts; or nil.
+-- Returns run, flow, unit, planned, token, until, attempts; or nil.
 -- uses base ranges runs units flows outage claims
 local worker, seconds, id, unit = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local patient, repeated = ARGV[5] == '1', ARGV[6] == '1'

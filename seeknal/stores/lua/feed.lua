@@ -10,8 +10,7 @@ if v[1] ~= 'active' or v[2] ~= ARGV[2] then
   return 0
 end
 local units, fed, live = key('units', id), tonumber(v[3]), tonumber(v[4])
-local time = call('TIME')
-local now = int(tonumber(time[1]) * 1000000 + tonumber(time[2]))
+local now = int(clock())
 
 -- Write a batch: Lua's stack bounds the arguments of one call.
 local places, pending = {}, {}

@@ -15,10 +15,7 @@ if not first then
 end
 local publishing = key('publishing', flow)
 remember(publishing, flow, unit, first, last)
-local found = within(key('forgotten', flow), first, last)
-if #found > 0 then
-  found = near(key('forgotten', flow), first, last)
-end
+local found = near(key('forgotten', flow), first, last)
 for _, old in ipairs(near(key('completions', flow), first, last)) do
   found[#found + 1] = old
 end

@@ -55,7 +55,5 @@ local function lease_unit(run, unit, plan, found, worker, seconds, now)
     'lease', int(seconds)
   )
   call('HSET', key('holders', run.flow), unit, token .. ' ' .. run.id)
-  return {
-    run.id, run.flow, unit, plan.origin, plan.schedule, token, till, found.attempts,
-  }
+  return { run.id, run.flow, unit, plan.text, token, till, found.attempts }
 end

@@ -1,0 +1,224 @@
+"""What Redis holds, and the values it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from seeknal.errors import StoreError
+from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.state import (
+    Claim,
+    CompletedValue,
+    Completion,
+    Counts,
+    Event,
+    FlowState,
+    Origin,
+    Restatement,
+    Run,
+    RunStatus,
+    UnitRecord,
+    UnitStatus,
+)
+from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
+
+COUNT_FIELDS: Final = ("units", "done", "failed", "running", "retries", "rows", "bytes", "busy")
+_MICRO: Final = 1_000_000
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn what cannot be read into an error that says so.
+
+    Raises:
+        StoreError: the block met what no Seeknal of this version wrote.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise StoreError(
+            f"What Redis holds of {what} cannot be read ({error}). It was written by another "
+            f"version of Seeknal, or changed by hand."
+        ) from error
+
+
+def text_of(*parts: object) -> str:
+    """Write a label: ranges merge if theirs are equal, to the letter."""
+    return json.dumps([str(part) for part in parts], separators=(",", ":"))
+
+
+def json_of(value: object) -> str:
+    """Write a JSON value."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def seconds_of(micros: str | float) -> float:
+    """Read a time that Redis holds."""
+    return float(micros) / _MICRO
+
+
+def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield what comes by turns, two by two."""
+    yield from zip(flat[::2], flat[1::2], strict=True)
+
+
+def unit_span(unit: Unit) -> tuple[str, str]:
+    """Return a unit's start and end for a script: '' for those of a value."""
+    if unit.value is not None:
+        return "", ""
+    return str(unit.start), str(unit.end)
+
+
+# -- units --------------------------------------------------------------------------------------
+
+
+def plan_text(planned: PlannedUnit) -> str:
+    """Write what never changes of a fed unit, as scripts read it."""
+    return "|".join((*unit_span(planned.unit), str(planned.origin), planned.schedule))
+
+
+def _planned_unit(flow: str, key: str, text: str) -> PlannedUnit:
+    start, end, origin, schedule = text.split("|", 3)
+    unit = Unit(flow, int(start), int(end)) if start else Unit.from_key(flow, key)
+    return PlannedUnit(unit, origin, schedule)
+
+
+def claim_of(reply: Sequence[Any], worker: str) -> Claim:
+    """Return the claim that a script gave."""
+    run, flow, key, text, token, until, attempts = reply
+    planned = _planned_unit(flow, key, text)
+    return Claim(run, planned, int(token), seconds_of(until), worker, int(attempts))
+
+
+def record_of(run: str, flow: str, row: Sequence[Any]) -> UnitRecord:
+    """Return a record of unit, planned, state, attempts, ready, worker, until, error."""
+    key, text, state, attempts, ready, worker, until, error = row
+    return UnitRecord(
+        run,
+        _planned_unit(flow, key, text),
+        UnitStatus(state),
+        int(attempts),
+        seconds_of(ready),
+        worker,
+        seconds_of(until),
+        error,
+    )
+
+
+def reaped_of(row: Sequence[Any]) -> UnitRecord:
+    """Return the record of a unit that was just queued again."""
+    run, flow, key, text, attempts, worker, error = row
+    return record_of(run, flow, (key, text, "queued", attempts, 0, worker, 0, error))
+
+
+def failure_of(flow: str, row: Sequence[Any]) -> UnitRecord:
+    """Return a failed record of run, unit, planned, attempts, error."""
+    run, key, text, attempts, error = row
+    return record_of(run, flow, (key, text, "failed", attempts, 0, "", 0, error))
+
+
+# -- flows --------------------------------------------------------------------------------------
+
+
+def completion_of(start: str | float, end: str | float, label: str) -> Completion:
+    """Return a completion of its ends and its label."""
+    origin, schedule, fingerprint = json.loads(label)
+    return Completion(int(start), int(end), Origin(origin), schedule, fingerprint)
+
+
+def state_of(reply: Sequence[Sequence[Any]]) -> FlowState:
+    """Return a flow's state as ``state.lua`` tells it."""
+    completions, restatements, unfinished, values, restated, planned = reply
+    return FlowState(
+        completions=tuple(completion_of(*stretch) for stretch in _stretches(completions)),
+        values=tuple(sorted(_value_of(unit, label) for unit, label in pairs(values))),
+        restatements=tuple(
+            Restatement(start, end, *json.loads(label))
+            for start, end, label in _stretches(restatements)
+        ),
+        restated_values={_value(unit): reason for unit, reason in sorted(pairs(restated))},
+        unfinished=IntervalSet((start, end) for start, end, _ in _stretches(unfinished)),
+        unfinished_values=frozenset(map(_value, planned)),
+    )
+
+
+def _stretches(flat: Sequence[Any]) -> Iterator[tuple[int, int, str]]:
+    for member, start in pairs(flat):
+        end, _, label = member.partition("|")
+        yield int(start), int(end), label
+
+
+def _value(key: str) -> str:
+    return Unit.from_key("", key).value or ""
+
+
+def _value_of(key: str, label: str) -> CompletedValue:
+    origin, fingerprint = json.loads(label)
+    return CompletedValue(_value(key), Origin(origin), fingerprint)
+
+
+# -- runs ---------------------------------------------------------------------------------------
+
+
+def run_fields(run: Run) -> list[str]:
+    """Return what a run's hash holds beside its counters: fields and texts by turns."""
+    cap = run.options.get("max_active")
+    fields = {
+        "fingerprint": run.fingerprint,
+        "owner": run.owner,
+        "spec": json_of(dict(run.spec)),
+        "options": json_of(dict(run.options)),
+        "planned": json_of(
+            [
+                [part.value, part.origin]
+                if isinstance(part, PlannedValue)
+                else [part.start, part.end, part.schedule, part.origin]
+                for part in run.planned
+            ]
+        ),
+    }
+    if cap is not None:
+        fields["max_active"] = str(cap)
+    return [text for pair in fields.items() for text in pair]
+
+
+def run_of(flat: Sequence[Any]) -> Run:
+    """Return the run of a hash's fields and what they hold, by turns."""
+    fields = dict(pairs(flat))
+    return Run(
+        id=fields["id"],
+        flow=fields["flow"],
+        spec=json.loads(fields["spec"]),
+        fingerprint=fields["fingerprint"],
+        planned=tuple(_planned_of(json.loads(fields["planned"]))),
+        units=int(fields["units"]),
+        options=json.loads(fields["options"]),
+        created_by=fields["created_by"],
+        owner=fields["owner"],
+        status=RunStatus(fields["status"]),
+        created=seconds_of(fields["created"]),
+        cursor=fields["cursor"],
+    )
+
+
+def _planned_of(parts: Iterable[Sequence[Any]]) -> Iterator[Planned]:
+    for part in parts:
+        yield PlannedValue(*part) if len(part) == 2 else PlannedRange(*part)
+
+
+def counts_of(values: Sequence[Any]) -> Counts:
+    """Return a run's counts of the values of ``COUNT_FIELDS``; none of an unknown run."""
+    if values[0] is None:
+        return Counts(0)
+    *whole, busy = values
+    units, done, failed, running, retries, rows, size = map(int, whole)
+    return Counts(units, done, failed, running, retries, rows, size, float(busy))
+
+
+def event_of(event_id: str, fields: dict[str, str]) -> Event:
+    """Return an event of the run's stream."""
+    at = int(event_id.partition("-")[0]) / 1000
+    return Event(event_id, at, fields["k"], fields["u"], fields["w"], fields["d"])

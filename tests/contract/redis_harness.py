@@ -1,0 +1,103 @@
+"""The Redis store under test: on fakeredis, under a clock that stands still, and on a server."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import uuid
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import fakeredis
+from fakeredis.commands_mixins import server_mixin
+
+from seeknal.stores.base import Store
+from seeknal.stores.redis import RedisStore
+from seeknal.workflow.state import Claim
+from tests.contract.harness import Clock
+from tests.server import Server
+from tests.waiting import wait_until
+
+
+@cache
+def shared_server() -> Server:
+    """Return the server that all tests of this process share; each uses a project of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="seeknal-server-"))
+    server = Server(folder).start()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.close)
+    return server
+
+
+class FakeHarness:
+    """The scripts on fakeredis, whose TIME is a clock that stands still."""
+
+    lease = 30.0
+
+    def __init__(self, folder: Path) -> None:
+        clock = Clock(1_700_000_000.25)
+        self.clock: Clock | None = clock
+        self._server = fakeredis.FakeServer()
+        self._opened: list[RedisStore] = []
+        self._patch = patch.object(server_mixin, "time", _Times(clock))
+        self._patch.start()
+
+    def open(self) -> Store:
+        client: Any = fakeredis.FakeRedis(server=self._server, decode_responses=True, protocol=2)
+        store = RedisStore("redis://fake", "contract", client=client)
+        self._opened.append(store)
+        return store
+
+    def pass_time(self, seconds: float) -> None:
+        assert self.clock is not None
+        self.clock.advance(seconds)
+
+    def expire(self, *claims: Claim) -> None:
+        assert self.clock is not None
+        self.clock.now = max(self.clock.now, *(c.until for c in claims)) + 0.001
+
+    def close(self) -> None:
+        self._patch.stop()
+        for store in self._opened:
+            store.close()
+
+
+class _Times:
+    """Stands in for the module ``time``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.time = clock
+
+
+class ServerHarness:
+    """The scripts on a real server, whose time passes."""
+
+    lease = 0.75
+    clock: Clock | None = None
+
+    def __init__(self, folder: Path) -> None:
+        self._project = f"contract {uuid.uuid4().hex}"
+        self._opened: list[RedisStore] = []
+
+    def open(self) -> Store:
+        store = RedisStore(shared_server().url, self._project)
+        self._opened.append(store)
+        return store
+
+    def pass_time(self, seconds: float) -> None:
+        self._wait_for(self._opened[0].now() + seconds)
+
+    def expire(self, *claims: Claim) -> None:
+        self._wait_for(max(claim.until for claim in claims))
+
+    def _wait_for(self, moment: float) -> None:
+        wait_until(f"the server's clock passes {moment}", lambda: self._opened[0].now() > moment)
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+        with shared_server().client() as client:
+            client.flushall()
