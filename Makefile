@@ -34,7 +34,10 @@ lint: $(STAMP) ## Check style, types and the order of the floors.
 	@$(BIN)/lint-imports
 
 bench: $(STAMP) ## Measure, side by side with what there is to compare with.
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do \
+	  name=$$(basename $$script .py); echo "== $$name"; \
+	  $(BIN)/python -m benchmarks.$$name || exit 1; \
+	done
 
 clean: ## Remove what make made.
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
