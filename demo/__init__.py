@@ -1,0 +1,1 @@
+"""The demo, as a package so that benchmarks can share its data."""

@@ -209,9 +209,9 @@ class Store(Protocol):
         """
         ...
 
-    def records(self, run_id: str, status: UnitStatus | None = None, limit: int = 1000) -> list[
-        UnitRecord
-    ]:
+    def records(
+        self, run_id: str, status: UnitStatus | None = None, limit: int = 1000
+    ) -> list[UnitRecord]:
         """Return unit records of a run, in the order in which they were fed."""
         ...
 

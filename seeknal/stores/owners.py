@@ -112,7 +112,11 @@ def _read(path: Path) -> str:
 def _output(*command: str) -> str:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=5, check=False,
+            command,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
             env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
         )
     except (OSError, subprocess.SubprocessError):

@@ -96,15 +96,21 @@ class Core:
             db.execute(_OLD_EVENTS, (run, number - EVENTS_KEPT))
 
     def _tally(
-        self, db: sqlite3.Connection, run: str, note: Note, *,
-        done: int = 0, failed: int = 0, running: int = 0, live: int = 0, retries: int = 0,
+        self,
+        db: sqlite3.Connection,
+        run: str,
+        note: Note,
+        *,
+        done: int = 0,
+        failed: int = 0,
+        running: int = 0,
+        live: int = 0,
+        retries: int = 0,
         result: UnitResult = NOTHING,
     ) -> None:
         """Count what became of a unit, tell of it, and end the run with its last unit."""
         made = (result.rows, result.bytes, result.seconds)
-        row: Any = db.execute(
-            _TALLY, (done, failed, running, live, retries, *made, run)
-        ).fetchone()
+        row: Any = db.execute(_TALLY, (done, failed, running, live, retries, *made, run)).fetchone()
         flow, status, units, all_done, all_failed, number = row
         self._event(db, run, number, note)
         is_open = status in (RunStatus.ACTIVE, RunStatus.PAUSED)

@@ -101,7 +101,10 @@ class Database:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+        path,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
         cached_statements=256,
     )
     # In WAL mode NORMAL cannot corrupt; a power cut may take the last transactions with it,
@@ -184,8 +187,7 @@ _LOCKED = (
     f"run again."
 )
 _DENIED = (
-    "cannot be written. Let this user write the file and its folder, or use another project "
-    "folder."
+    "cannot be written. Let this user write the file and its folder, or use another project folder."
 )
 _DAMAGED = (
     "is damaged ({error}). Put a copy of it back, or move it and its -wal file away to start "

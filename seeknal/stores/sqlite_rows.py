@@ -85,8 +85,18 @@ def run_of(row: Sequence[Any]) -> Run:
     owner, status, created, cursor = rest
     try:
         return Run(
-            run, flow, json.loads(spec), fingerprint, _planned_of(json.loads(planned)), units,
-            json.loads(options), created_by, owner, RunStatus(status), created, cursor,
+            run,
+            flow,
+            json.loads(spec),
+            fingerprint,
+            _planned_of(json.loads(planned)),
+            units,
+            json.loads(options),
+            created_by,
+            owner,
+            RunStatus(status),
+            created,
+            cursor,
         )
     except (ValueError, TypeError) as error:
         raise sqlite3.DataError(f"run {run}: {error}") from error
@@ -94,18 +104,18 @@ def run_of(row: Sequence[Any]) -> Run:
 
 def planned_text(planned: Iterable[Planned]) -> str:
     """Write planned ranges and values as JSON."""
-    return json.dumps([
-        [part.value, part.origin]
-        if isinstance(part, PlannedValue)
-        else [part.start, part.end, part.schedule, part.origin]
-        for part in planned
-    ])
+    return json.dumps(
+        [
+            [part.value, part.origin]
+            if isinstance(part, PlannedValue)
+            else [part.start, part.end, part.schedule, part.origin]
+            for part in planned
+        ]
+    )
 
 
 def _planned_of(parts: Iterable[Sequence[Any]]) -> tuple[Planned, ...]:
-    return tuple(
-        PlannedValue(*part) if len(part) == 2 else PlannedRange(*part) for part in parts
-    )
+    return tuple(PlannedValue(*part) if len(part) == 2 else PlannedRange(*part) for part in parts)
 
 
 def counts_of(row: Sequence[Any]) -> Counts:

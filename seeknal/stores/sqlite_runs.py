@@ -92,8 +92,12 @@ class RunVerbs(Core):
     def register(self, run: Run, version: int) -> bool:
         """Start a run; False, changing nothing, if the version is not the current one."""
         spec = (
-            run.id, json.dumps(dict(run.spec)), run.fingerprint, planned_text(run.planned),
-            json.dumps(dict(run.options)), run.created_by,
+            run.id,
+            json.dumps(dict(run.spec)),
+            run.fingerprint,
+            planned_text(run.planned),
+            json.dumps(dict(run.options)),
+            run.created_by,
         )
         with self._db.write() as db:
             if _version(db, run.flow) != version:
@@ -102,10 +106,19 @@ class RunVerbs(Core):
                 raise StoreError(f"There is a run {run.id} already; give the new one another id.")
             status = RunStatus.ACTIVE if run.units else RunStatus.DONE
             now = self.now()
-            db.execute(_NEW_RUN, (
-                run.id, run.flow, status, run.owner, run.options.get("priority") or 0,
-                run.options.get("max_active"), run.units, now,
-            ))
+            db.execute(
+                _NEW_RUN,
+                (
+                    run.id,
+                    run.flow,
+                    status,
+                    run.owner,
+                    run.options.get("priority") or 0,
+                    run.options.get("max_active"),
+                    run.units,
+                    now,
+                ),
+            )
             db.execute(_NEW_SPEC, spec)
             self._event(db, run.id, 1, Note("registered", detail=run.created_by))
             _plan(db, run.flow, run.planned)
@@ -233,6 +246,11 @@ def _plan(db: sqlite3.Connection, flow: str, planned: Iterable[Planned]) -> None
 def _unit_row(run_id: str, planned: PlannedUnit) -> tuple[str, str, int, int, str, str, str]:
     unit = planned.unit
     return (
-        run_id, unit.flow, unit.start, unit.end, value_text(unit.value), str(planned.origin),
+        run_id,
+        unit.flow,
+        unit.start,
+        unit.end,
+        value_text(unit.value),
+        str(planned.origin),
         planned.schedule,
     )

@@ -185,8 +185,13 @@ class UnitVerbs(Core):
                 self._complete_value(db, claim, fingerprint)
             note = Note("completed", unit.key, claim.worker)
             self._tally(
-                db, claim.run, note,
-                done=1, running=-1 if running else 0, live=-1, result=result,
+                db,
+                claim.run,
+                note,
+                done=1,
+                running=-1 if running else 0,
+                live=-1,
+                result=result,
             )
 
     def _complete_time(self, db: sqlite3.Connection, claim: Claim, fingerprint: str) -> None:
@@ -225,8 +230,13 @@ class UnitVerbs(Core):
                 db.execute(_OTHER_FAILURES, (*_key(unit), claim.run))
             note = Note("failed" if final else "retry", unit.key, claim.worker, error)
             self._tally(
-                db, claim.run, note, failed=int(final), retries=int(not final),
-                running=-1 if running else 0, live=-1 if final else 0,
+                db,
+                claim.run,
+                note,
+                failed=int(final),
+                retries=int(not final),
+                running=-1 if running else 0,
+                live=-1 if final else 0,
             )
 
     def release(self, claim: Claim) -> None:
@@ -262,8 +272,12 @@ class UnitVerbs(Core):
         note = Note("reaped", record.unit.key, record.worker, why)
         self._tally(db, record.run, note, running=-1)
         return UnitRecord(
-            record.run, record.planned, UnitStatus.QUEUED, record.attempts,
-            worker=record.worker, error=record.error,
+            record.run,
+            record.planned,
+            UnitStatus.QUEUED,
+            record.attempts,
+            worker=record.worker,
+            error=record.error,
         )
 
 
@@ -271,9 +285,7 @@ def _candidate(run: str, row: Any) -> _Candidate:
     return _Candidate(run, row[0], unit_of(*row[1:5]), *row[5:])
 
 
-def _the_unit(
-    db: sqlite3.Connection, run: str, unit: Unit, now: float
-) -> Iterator[_Candidate]:
+def _the_unit(db: sqlite3.Connection, run: str, unit: Unit, now: float) -> Iterator[_Candidate]:
     below_cap = db.execute(_RUN_OPEN, (run,)).fetchone()
     row = db.execute(_THE_UNIT, (*_key(unit), run)).fetchone()
     if below_cap is None or row is None:

@@ -77,9 +77,7 @@ def register(store: Store, run: Run) -> Run:
     return run
 
 
-def launch(
-    store: Store, *units: Unit, origin: Origin = Origin.BACKFILL, **options: Any
-) -> str:
+def launch(store: Store, *units: Unit, origin: Origin = Origin.BACKFILL, **options: Any) -> str:
     """Register a run of these units and feed it to its end; return its id."""
     run = register(store, new_run(*units, origin=origin, **options))
     assert store.feed(run.id, [planned(u, origin) for u in units], "", "end")
@@ -87,7 +85,10 @@ def launch(
 
 
 def take(
-    store: Store, lease: float, run: str | None = None, unit: Unit | None = None,
+    store: Store,
+    lease: float,
+    run: str | None = None,
+    unit: Unit | None = None,
     worker: str = WORKER,
 ) -> Claim:
     """Claim what must be there to be claimed."""

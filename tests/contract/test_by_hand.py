@@ -45,7 +45,9 @@ def test_marking_keeps_the_provenance_of_what_is_completed(store: Store) -> None
     store.mark(FLOW, [completion(hour(0), last=hour(2))], [marked("EU"), marked("US")], CHANGE)
     state = store.state(FLOW)
     assert state.completions == (
-        completion(hour(0)), completion(hour(1), Origin.BACKFILL, "fp"), completion(hour(2)),
+        completion(hour(0)),
+        completion(hour(1), Origin.BACKFILL, "fp"),
+        completion(hour(2)),
     )
     assert state.values == (CompletedValue("EU", Origin.BACKFILL, "fp"), marked("US"))
 
@@ -66,9 +68,7 @@ def test_marking_settles_restatements_plans_and_failures(store: Store) -> None:
     run_units(store, hour(0), value("EU"))
     restate(store, hour(0), value("EU"))
     fail_units(store, hour(1), hour(5), value("US"))
-    store.mark(
-        FLOW, [completion(hour(0), last=hour(1))], [marked("EU"), marked("US")], CHANGE
-    )
+    store.mark(FLOW, [completion(hour(0), last=hour(1))], [marked("EU"), marked("US")], CHANGE)
     state = store.state(FLOW)
     assert state.restatements == ()
     assert dict(state.restated_values) == {}
@@ -136,7 +136,9 @@ def test_restatements_that_touch_are_one_if_schedule_and_reason_are_equal(store:
     daily = Restatement(hour(3).start, hour(3).end, DAILY, "y")
     store.restate(FLOW, [daily], [], CHANGE)
     assert store.state(FLOW).restatements == (
-        restatement(hour(0), "x", hour(1)), restatement(hour(2), "y"), daily,
+        restatement(hour(0), "x", hour(1)),
+        restatement(hour(2), "y"),
+        daily,
     )
 
 
@@ -172,7 +174,11 @@ def test_changes_by_hand_are_audited(store: Store, harness: Harness, verb: str) 
         store.restate(FLOW, [], [], change)
     (entry,) = store.audit()
     assert (entry.actor, entry.action, entry.flow, entry.what, entry.reason) == (
-        "ada", verb, FLOW, "2024-01-01", "late data",
+        "ada",
+        verb,
+        FLOW,
+        "2024-01-01",
+        "late data",
     )
     assert before <= entry.at <= store.now()
 

@@ -104,7 +104,8 @@ def test_touching_completions_that_differ_stay_apart(
     store.feed(run.id, [PlannedUnit(hour(1), origin, schedule)], "", "end")
     finish(store, take(store, harness.lease), "other" if what == "fingerprint" else "fp")
     assert [(c.start, c.end) for c in store.state(FLOW).completions] == [
-        (hour(0).start, hour(0).end), (hour(1).start, hour(1).end),
+        (hour(0).start, hour(0).end),
+        (hour(1).start, hour(1).end),
     ]
 
 
@@ -185,7 +186,9 @@ def test_failed_units_come_in_order_with_error_and_attempts(store: Store) -> Non
     fail_units(store, hour(1), error="no such file")
     found = [(r.unit, r.error, r.attempts) for r in store.failed(FLOW)]
     assert found == [
-        (value("EU"), "no EU", 1), (hour(1), "no such file", 1), (hour(5), "boom", 1),
+        (value("EU"), "no EU", 1),
+        (hour(1), "no such file", 1),
+        (hour(5), "boom", 1),
     ]
 
 
@@ -225,9 +228,7 @@ def test_completing_settles_failed_units_within_its_time(store: Store, harness: 
     assert [r.unit for r in store.failed(FLOW)] == [hour(30)]
 
 
-def test_a_failed_unit_is_settled_once_all_its_time_is_done(
-    store: Store, harness: Harness
-) -> None:
+def test_a_failed_unit_is_settled_once_all_its_time_is_done(store: Store, harness: Harness) -> None:
     hours = [hour(n) for n in range(24)]
     run = launch(store, *hours)
     fail_units(store, day(0))

@@ -44,9 +44,7 @@ def test_counts_follow_the_units(store: Store, harness: Harness) -> None:
     store.fail(claims[1], "boom", 60.0)
     store.fail(claims[2], "boom", None)
     counts = store.counts(run)
-    assert counts == Counts(
-        6, done=1, failed=1, running=1, retries=1, rows=10, bytes=100, busy=0.5
-    )
+    assert counts == Counts(6, done=1, failed=1, running=1, retries=1, rows=10, bytes=100, busy=0.5)
     assert counts.queued == 3
     store.release(claims[3])
     assert store.counts(run).running == 0
@@ -60,7 +58,9 @@ def test_records_come_in_the_order_of_feeding(store: Store, harness: Harness) ->
     assert [r.unit for r in store.records(run, limit=2)] == [hour(3), hour(1)]
     (running,) = store.records(run, UnitStatus.RUNNING)
     assert (running.planned, running.worker, running.until) == (
-        claim.planned, WORKER, claim.until,
+        claim.planned,
+        WORKER,
+        claim.until,
     )
     assert [r.unit for r in store.records(run, UnitStatus.QUEUED)] == [hour(2)]
     (failed,) = store.records(run, UnitStatus.FAILED)

@@ -44,9 +44,7 @@ def test_a_lease_holds_at_its_very_end_and_not_after(
     assert [r.unit for r in store.reap()] == [hour(0)]
 
 
-def test_an_expired_lease_passes_to_who_claims_that_unit(
-    store: Store, harness: Harness
-) -> None:
+def test_an_expired_lease_passes_to_who_claims_that_unit(store: Store, harness: Harness) -> None:
     run = launch(store, hour(0))
     first = take(store, harness.lease)
     harness.expire(first)
@@ -116,9 +114,7 @@ def test_a_reaped_unit_that_nobody_claimed_is_leased_again_by_renewing(
     assert store.counts(run).done == 1
 
 
-def test_a_reaped_unit_that_nobody_claimed_can_be_completed(
-    store: Store, harness: Harness
-) -> None:
+def test_a_reaped_unit_that_nobody_claimed_can_be_completed(store: Store, harness: Harness) -> None:
     run = launch(store, hour(0), hour(1))
     claim = take(store, harness.lease)
     harness.expire(claim)
@@ -183,9 +179,7 @@ def test_a_released_unit_is_ready_in_its_old_place_without_an_attempt(
     assert (claim.unit, claim.attempts) == (hour(0), 0)
 
 
-def test_reaping_costs_no_attempt_and_says_who_had_the_unit(
-    store: Store, harness: Harness
-) -> None:
+def test_reaping_costs_no_attempt_and_says_who_had_the_unit(store: Store, harness: Harness) -> None:
     run = launch(store, hour(0))
     harness.expire(take(store, harness.lease))
     (record,) = store.reap()
@@ -196,9 +190,7 @@ def test_reaping_costs_no_attempt_and_says_who_had_the_unit(
     assert take(store, harness.lease).attempts == 0
 
 
-def test_reaping_leaves_what_is_held_and_queued_and_failed(
-    store: Store, harness: Harness
-) -> None:
+def test_reaping_leaves_what_is_held_and_queued_and_failed(store: Store, harness: Harness) -> None:
     run = launch(store, hour(0), hour(1), hour(2), hour(3))
     old = take(store, harness.lease)
     store.fail(take(store, harness.lease), "boom", None)

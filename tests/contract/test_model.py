@@ -71,10 +71,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     def drop(self, units: set[tuple[int, int]], start: int, end: int) -> None:
         """Settle units within the span, and those that are done now that it is."""
-        units.difference_update([
-            (s, e) for s, e in units
-            if s < end and e > start and ((start <= s and e <= end) or self.is_done(s, e))
-        ])
+        units.difference_update(
+            [
+                (s, e)
+                for s, e in units
+                if s < end and e > start and ((start <= s and e <= end) or self.is_done(s, e))
+            ]
+        )
 
     @rule(span=spans(), schedule=schedules, origin=origins)
     def launch(self, span: tuple[int, int], schedule: str, origin: Origin) -> None:
@@ -83,8 +86,12 @@ class StoreMachine(RuleBasedStateMachine):
         start, end = span[0] // size * size, -(-span[1] // size) * size
         units = [Unit(self.flow, s, s + size) for s in range(start, end, size)]
         run = Run(
-            f"{self.flow}-{len(self.store.runs(self.flow))}", self.flow, {}, "fp",
-            (PlannedRange(start, end, schedule, origin),), len(units),
+            f"{self.flow}-{len(self.store.runs(self.flow))}",
+            self.flow,
+            {},
+            "fp",
+            (PlannedRange(start, end, schedule, origin),),
+            len(units),
         )
         assert self.store.register(run, self.store.holds(self.flow).version)
         self.unfinished.update(range(start, end))
@@ -127,7 +134,8 @@ class StoreMachine(RuleBasedStateMachine):
             s for s in both if s[0] < unit.end and s[1] > unit.start
         )
         assert [(u.start, u.end) for u in overlap.publishing] == sorted(
-            (s, e) for s, e in self.prepared
+            (s, e)
+            for s, e in self.prepared
             if s < unit.end and e > unit.start and (s, e) != (unit.start, unit.end)
         )
         self.prepared.add((unit.start, unit.end))
@@ -207,7 +215,10 @@ def test_a_store_agrees_with_the_model(store: Store) -> None:
     run_state_machine_as_test(
         lambda: StoreMachine(store),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=100, stateful_step_count=25, deadline=None, database=None,
+            max_examples=100,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

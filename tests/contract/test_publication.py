@@ -106,9 +106,7 @@ def test_a_publication_that_was_given_up_is_remembered(
     assert store.prepare(take(store, harness.lease, run)).publishing == (hour(3),)
 
 
-def test_a_publication_that_was_not_prepared_is_not_there(
-    store: Store, harness: Harness
-) -> None:
+def test_a_publication_that_was_not_prepared_is_not_there(store: Store, harness: Harness) -> None:
     launch(store, hour(3))
     take(store, harness.lease)
     run = launch(store, day(0))
@@ -123,9 +121,7 @@ def test_preparing_twice_is_preparing(store: Store, harness: Harness) -> None:
     assert store.prepare(take(store, harness.lease, run)).publishing == (hour(3),)
 
 
-def test_a_wider_dead_publication_is_settled_piece_by_piece(
-    store: Store, harness: Harness
-) -> None:
+def test_a_wider_dead_publication_is_settled_piece_by_piece(store: Store, harness: Harness) -> None:
     first = launch(store, day(0))
     store.prepare(take(store, harness.lease))
     store.set_status(first, RunStatus.CANCELLED)

@@ -41,8 +41,12 @@ def held_by(store: Store) -> list[str]:
 
 def test_a_run_comes_back_as_it_was_registered(store: Store) -> None:
     run = Run(
-        "run-é", FLOW, {"name": FLOW, "tasks": [{"sql": "SELECT 'ü'"}], "lag": None}, "fp",
-        (PlannedRange(0, 7200, HOURLY, Origin.RUN), PlannedValue("EU", Origin.RESTATE)), 3,
+        "run-é",
+        FLOW,
+        {"name": FLOW, "tasks": [{"sql": "SELECT 'ü'"}], "lag": None},
+        "fp",
+        (PlannedRange(0, 7200, HOURLY, Origin.RUN), PlannedValue("EU", Origin.RESTATE)),
+        3,
         {"max_attempts": 3, "backoff": 1.5, "newest_first": True, "priority": 2, "max_active": 4},
         "ada",
     )
@@ -58,8 +62,15 @@ def test_a_run_comes_back_as_it_was_registered(store: Store) -> None:
 def test_a_caller_sets_neither_created_nor_cursor_nor_status(store: Store) -> None:
     run = new_run(hour(0))
     given = Run(
-        run.id, run.flow, run.spec, run.fingerprint, run.planned, run.units,
-        status=RunStatus.CANCELLED, created=5.0, cursor="7",
+        run.id,
+        run.flow,
+        run.spec,
+        run.fingerprint,
+        run.planned,
+        run.units,
+        status=RunStatus.CANCELLED,
+        created=5.0,
+        cursor="7",
     )
     assert store.register(given, 0)
     found = store.run(run.id)
@@ -147,9 +158,7 @@ def test_a_run_that_is_done_holds_nothing(store: Store, harness: Harness) -> Non
 
 
 @pytest.mark.parametrize("end", ["complete", "fail", "retry", "release", "reap"])
-def test_a_paused_run_holds_what_is_under_lease(
-    store: Store, harness: Harness, end: str
-) -> None:
+def test_a_paused_run_holds_what_is_under_lease(store: Store, harness: Harness, end: str) -> None:
     run = launch(store, hour(0), hour(1))
     claim = take(store, harness.lease)
     assert store.set_status(run, RunStatus.PAUSED)
@@ -329,9 +338,7 @@ def test_a_retry_does_not_end_a_run(store: Store, harness: Harness) -> None:
     assert status_of(store, run) is RunStatus.DONE
 
 
-def test_a_resumed_run_does_not_do_again_what_others_did(
-    store: Store, harness: Harness
-) -> None:
+def test_a_resumed_run_does_not_do_again_what_others_did(store: Store, harness: Harness) -> None:
     paused = launch(store, hour(0), hour(1))
     store.set_status(paused, RunStatus.PAUSED)
     run_units(store, hour(0))

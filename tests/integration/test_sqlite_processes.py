@@ -143,15 +143,19 @@ def test_listing_runs_ends_those_of_dead_processes(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "state.db")
     done = subprocess.run(
         [
-            sys.executable, "-c",
+            sys.executable,
+            "-c",
             "from seeknal.stores.owners import process_owner; print(process_owner())",
         ],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     store.register(new_run("dead", 1, done.stdout.strip()), 0)
     store.register(new_run("alive", 1, process_owner()), 1)
     assert [(r.id, r.status) for r in store.runs()] == [
-        ("alive", RunStatus.ACTIVE), ("dead", RunStatus.INTERRUPTED),
+        ("alive", RunStatus.ACTIVE),
+        ("dead", RunStatus.INTERRUPTED),
     ]
 
 

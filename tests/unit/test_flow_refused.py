@@ -114,9 +114,7 @@ REFUSED: list[tuple[str, Callable[[], object], type[SeeknalError], str]] = [
     ),
     (
         "two time columns",
-        lambda: make(
-            input=FlowInput(kind="csv", value="x", time_column="a"), time_column="b"
-        ),
+        lambda: make(input=FlowInput(kind="csv", value="x", time_column="a"), time_column="b"),
         UsageError,
         "'time_column': it is 'b' here and 'a' in the input; keep one.",
     ),

@@ -55,9 +55,7 @@ class TestState:
 
     def test_it_lists_units_and_merges_ranges(self, project: Project) -> None:
         flow = make(schedule="@daily").set_partition_tracking("d", "%Y-%m-%d")
-        self.complete(
-            project, Completion(JAN_1, JAN_1 + 2 * DAY, Origin.RUN, "@daily UTC", "f")
-        )
+        self.complete(project, Completion(JAN_1, JAN_1 + 2 * DAY, Origin.RUN, "@daily UTC", "f"))
         state = flow.state
         assert state.completed_intervals == [
             (datetime(2024, 1, 1), datetime(2024, 1, 2)),

@@ -39,7 +39,9 @@ def test_a_process_that_ended_is_dead() -> None:
 def test_a_killed_process_is_dead_before_its_parent_looks() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", f"{PRINT_OWNER}; input()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as child:
         assert child.stdout is not None
         owner = child.stdout.readline().strip()

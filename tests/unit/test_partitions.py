@@ -65,9 +65,7 @@ def test_a_name_stands_for_a_range(
      ("2024-11-03T01", "%Y-%m-%dT%H", 2), ("2024-03-10T01", "%Y-%m-%dT%H", 1),
      ("2024-W10", "%G-W%V", 167)],
 )  # fmt: skip
-def test_a_range_is_what_the_wall_clock_of_the_zone_shows(
-    text: str, form: str, hours: int
-) -> None:
+def test_a_range_is_what_the_wall_clock_of_the_zone_shows(text: str, form: str, hours: int) -> None:
     start, end = partition_range(text, form, NEW_YORK)
     assert end - start == hours * HOUR
 

@@ -55,7 +55,5 @@ def test_every_change_is_that_of_each_second(
 
 
 @pytest.mark.parametrize(("label", "count"), [(A, 1), (B, 3)])
-def test_a_hole_is_filled_and_joined_only_with_its_like(
-    label: tuple[str, ...], count: int
-) -> None:
+def test_a_hole_is_filled_and_joined_only_with_its_like(label: tuple[str, ...], count: int) -> None:
     assert len(fill([Stretch(0, 1, A), Stretch(2, 3, A)], 0, 3, label)) == count

@@ -111,9 +111,7 @@ def test_a_damaged_file_is_told_of_by_every_verb(path: Path, verb: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_wherever_a_file_is_damaged_no_error_but_seeknals_is_raised(
-    path: Path, seed: int
-) -> None:
+def test_wherever_a_file_is_damaged_no_error_but_seeknals_is_raised(path: Path, seed: int) -> None:
     filled(path, spans=30)
     dice = random.Random(seed)
     data = bytearray(path.read_bytes())
@@ -224,9 +222,7 @@ def test_a_full_disk_changes_nothing(path: Path) -> None:
     store.mark("f", marks, [], CHANGE)
 
 
-def test_a_lock_that_is_not_let_go_is_told_of(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_is_not_let_go_is_told_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(path)
     monkeypatch.setattr(sqlite_db, "BUSY_SECONDS", 0.05)
     store = SQLiteStore(path)
