@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 from collections.abc import Callable
@@ -188,8 +187,8 @@ def test_a_file_in_the_folders_place_is_refused(path: Path) -> None:
     assert_refused(lambda: SQLiteStore(path), path, "Check the path")
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_refused(path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(plain_folder: Path) -> None:
+    path = plain_folder / "project" / "state.db"
     filled(path)
     path.chmod(0o400)
     path.parent.chmod(0o500)
