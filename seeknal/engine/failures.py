@@ -52,8 +52,7 @@ def failure(error: BaseException, lines_before: int = 0, target: str = "") -> Se
     ``target`` is the file that was being written.
     """
     said = _sentence(str(error), lines_before)
-    # In the main thread DuckDB turns Ctrl-C into a RuntimeError.
-    if isinstance(error, (duckdb.InterruptException, RuntimeError)):
+    if isinstance(error, duckdb.InterruptException) or _is_signal(error):
         return InterruptedRunError("The query was interrupted.")
     if isinstance(error, duckdb.PermissionException):
         return PermanentQueryError(
@@ -69,6 +68,11 @@ def failure(error: BaseException, lines_before: int = 0, target: str = "") -> Se
             "Give it more memory, run fewer workers, or use shorter intervals."
         )
     return QueryError(f"The query failed: {said}")
+
+
+def _is_signal(error: BaseException) -> bool:
+    """Whether this is what DuckDB makes of Ctrl-C in the main thread."""
+    return isinstance(error, RuntimeError) and "interrupt" in str(error).lower()
 
 
 def _io(said: str, at_target: bool) -> SeeknalError:

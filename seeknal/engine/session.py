@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -183,8 +184,10 @@ class Session:
     def __init__(self, engine: Engine, query: Query) -> None:
         self.query = query
         self._engine = engine
-        self._guard = threading.Lock()
-        self._running: threading.Event | None = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._statements = 0
+        self._writes: Path | None = None
         self._instance: Instance | None = engine.acquire(query.source)
         self._cursor = self._instance.cursor()
 
@@ -245,20 +248,19 @@ class Session:
     @property
     def is_running(self) -> bool:
         """Whether a statement runs, or is about to."""
-        return self._running is not None
+        return not self._idle.is_set()
 
     def interrupt(self) -> None:
         """Interrupt the statement that runs now, if one does; safe from any thread.
 
         Returns at once. Most operators stop within milliseconds, a few only when they are done.
         """
-        with self._guard:
-            running = self._running
-        if running is None:
+        number = self._statements
+        if self._idle.is_set():
             return
-        self._cursor.interrupt()
+        self._interrupt()
         # A statement that was just about to start would have missed it.
-        threading.Thread(target=self._nag, args=(running,), daemon=True).start()
+        threading.Thread(target=self._nag, args=(number,), daemon=True).start()
 
     def close(self) -> None:
         """Let go of the input; harmless when repeated."""
@@ -279,23 +281,28 @@ class Session:
     ) -> None:
         self.close()
 
-    def _nag(self, running: threading.Event) -> None:
-        while not running.wait(_NAG):
+    def _nag(self, number: int) -> None:
+        while not self._idle.wait(_NAG) and self._statements == number:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        with suppress(duckdb.Error):  # it has just been closed
             self._cursor.interrupt()
 
     def _may_write(self, directory: Path) -> None:
-        writes = (str(directory),)
-        if self._instance is None or self._instance.allows(writes):
+        if directory == self._writes:
             return
-        # Closed first: another instance on one database file would end the first one's lock.
-        self.close()
-        self._instance = self._engine.acquire(self.query.source, writes)
-        self._cursor = self._instance.cursor()
+        writes = (str(directory),)
+        if self._instance is not None and not self._instance.allows(writes):
+            # Closed first: another instance on one database file would end the first one's lock.
+            self.close()
+            self._instance = self._engine.acquire(self.query.source, writes)
+            self._cursor = self._instance.cursor()
+        self._writes = directory
 
     def _execute(self, sql: str, lines_before: int = 0, target: str = "") -> list[tuple[Any, ...]]:
-        done = threading.Event()
-        with self._guard:
-            self._running = done
+        self._statements += 1
+        self._idle.clear()
         try:
             return self._cursor.execute(sql).fetchall()
         except (duckdb.Error, RuntimeError) as error:
@@ -303,6 +310,4 @@ class Session:
                 self._instance.broken = True
             raise failure(error, lines_before, target) from None
         finally:
-            with self._guard:
-                self._running = None
-            done.set()
+            self._idle.set()

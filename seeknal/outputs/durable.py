@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from seeknal.errors import OutputError
 
@@ -22,15 +21,29 @@ _ADVICE = {
 }
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn an OSError within the block into an OutputError about ``path``."""
-    try:
-        yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "check that path")
-        reason = error.strerror or str(error)
-        raise OutputError(f"The output {path} cannot be written: {reason}; {advice}.") from error
+class explained:  # noqa: N801
+    """Turn an OSError within a ``with`` block into an OutputError about ``path``."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            advice = _ADVICE.get(error.errno or 0, "check that path")
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"The output {self._path} cannot be written: {reason}; {advice}."
+            ) from error
 
 
 def sync_file(path: Path) -> None:

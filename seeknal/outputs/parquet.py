@@ -51,7 +51,7 @@ class ParquetOutput:
 
     def check(self) -> None:
         """See, before there is any result, that one can be written: with a file that goes again."""
-        probe = self._staging / staging.name("check", 0)
+        probe = self._staging / staging.name(0)
         with durable.explained(self._staging):
             self._make(self._staging)
             try:
@@ -63,7 +63,7 @@ class ParquetOutput:
         """Return a path of this attempt's own to write a result to."""
         with durable.explained(self._staging):
             self._make(self._staging)
-        return self._staging / staging.name(unit.key, token)
+        return self._staging / staging.name(token)
 
     def publish(
         self, staged: Path, unit: Unit, *, token: int, fence: Callable[[], object] | None = None

@@ -8,21 +8,23 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
 DIRECTORY = ".staging"
 DEAD_AFTER = 24 * 3600.0
+_numbers = count()
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
 
 
-def name(key: str, token: int) -> str:
-    """Return a unique name for one attempt at a unit. It never ends in ``.parquet``.
+def name(token: int) -> str:
+    """Return a unique name for one attempt under ``token``. It never ends in ``.parquet``.
 
     DuckDB's globs match dotfiles too, so the ending alone keeps it out of ``**/*.parquet``.
     """
-    return f"{_digest(key)}.{token}.{_machine()}.{os.getpid()}.{token_hex(4)}.part"
+    return f"{_process(os.getpid())}.{next(_numbers)}.{token}.part"
 
 
 def is_dead(path: Path, now: float, dead_after: float = DEAD_AFTER) -> bool:
@@ -33,11 +35,11 @@ def is_dead(path: Path, now: float, dead_after: float = DEAD_AFTER) -> bool:
     """
     if now - path.stat().st_mtime > dead_after:
         return True
-    parts = path.name.split(".")
-    if len(parts) != 6 or parts[2] != _machine() or not parts[3].isdigit():
+    machine, process, *_ = [*path.name.split("."), "", ""]
+    if machine != _machine() or not process.isdigit():
         return False
     try:
-        os.kill(int(parts[3]), 0)
+        os.kill(int(process), 0)
     except ProcessLookupError:
         return True
     except OSError:
@@ -50,8 +52,10 @@ def wall() -> float:
     return time.time()
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:16]
+@lru_cache(maxsize=1)
+def _process(pid: int) -> str:
+    """Return a name of this process's own, although process ids come round again."""
+    return f"{_machine()}.{pid}.{token_hex(8)}"
 
 
 @lru_cache(maxsize=1)
@@ -60,4 +64,4 @@ def _machine() -> str:
     marks = [socket.gethostname()]
     with suppress(OSError):  # not Linux: the host's name has to do
         marks += [_BOOT.read_text().strip(), str(_NAMESPACE.readlink())]
-    return _digest("\n".join(marks))
+    return sha256("\n".join(marks).encode()).hexdigest()[:16]

@@ -262,8 +262,7 @@ def test_leftovers_from_elsewhere_are_swept_by_age(output: ParquetOutput) -> Non
     mine = output.stage(DAY, 1)
     mine.write_text("x")
     now = mine.stat().st_mtime
-    parts = mine.name.split(".")
-    foreign = mine.with_name(".".join([*parts[:2], "another-machine", "1", *parts[4:]]))
+    foreign = mine.with_name("another-machine.1" + mine.name)
     foreign.write_text("x")
     os.utime(foreign, (now, now))
     assert output.sweep(now) == 0

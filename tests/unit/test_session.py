@@ -319,6 +319,25 @@ def test_an_interrupt_is_not_lost_before_the_query_begins(engine: Engine, databa
             assert failed
 
 
+def test_ctrl_c_interrupts_the_main_threads_query(database: Path) -> None:
+    code = f"""
+import os, signal, threading
+from seeknal.engine.session import Engine
+from seeknal.engine.source import Query, Source
+from seeknal.errors import InterruptedRunError
+with Engine().session(Query(Source("database", ({str(database)!r},)), ("SELECT 1",))) as s:
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        s.run("FROM range(1000000000000)")
+    except (InterruptedRunError, KeyboardInterrupt) as error:
+        print(type(error).__name__)
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert out.stdout.strip() in ("InterruptedRunError", "KeyboardInterrupt"), out.stderr
+
+
 def test_an_interrupt_of_nothing_does_nothing(engine: Engine, database: Path) -> None:
     with engine.session(over(database)) as session:
         session.interrupt()
