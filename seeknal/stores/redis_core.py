@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,7 +18,8 @@ from seeknal.errors import LeaseLostError, StoreError
 from seeknal.stores.base import Change
 from seeknal.stores.redis_errors import address_of, explain, is_outage
 from seeknal.stores.redis_keys import prefix
-from seeknal.stores.redis_scripts import source
+from seeknal.stores.redis_line import Line
+from seeknal.stores.redis_scripts import digest, source
 from seeknal.workflow.state import Claim
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Core:
         self._project = project
         self._prefix = prefix(project)
         self._client: Any = client if client is not None else _connect(url)
-        self._scripts: dict[str, Any] = {}
+        self._line = Line(self._client)
         self._checked = False
         self._outage = _Outage(lease)
 
@@ -69,6 +70,7 @@ class Core:
 
     def close(self) -> None:
         """Let go of the connections; a later call opens new ones."""
+        self._line.close()
         self._client.close()
 
     def _key(self, kind: str, name: str = "") -> str:
@@ -76,7 +78,7 @@ class Core:
 
     def _call(self, verb: str, *args: str | float, repeat: bool = False) -> Any:
         """Run a verb's script; with ``repeat``, again if its reply is lost."""
-        return self._ask(lambda: self._script(verb)(keys=[self._prefix], args=args), repeat)
+        return self._ask(lambda: self._run(verb, args), repeat)
 
     def _call_told(self, verb: str, *args: str | float, repeated: bool = False) -> Any:
         """Run a script whose last argument is whether the same call was sent before."""
@@ -85,15 +87,12 @@ class Core:
         def call() -> Any:
             last = "1" if sent[0] else "0"
             sent[0] = True
-            return self._script(verb)(keys=[self._prefix], args=(*args, last))
+            return self._run(verb, (*args, last))
 
         return self._ask(call, repeat=True)
 
-    def _script(self, verb: str) -> Any:
-        script = self._scripts.get(verb)
-        if script is None:
-            script = self._scripts[verb] = self._client.register_script(source(verb))
-        return script
+    def _run(self, verb: str, args: Iterable[str | float]) -> Any:
+        return self._line.run(digest(verb), source(verb), self._prefix, *args)
 
     def _ask(self, call: Callable[[], T], repeat: bool = False) -> T:
         """Make one call to the server, repeated at most twice if the connection breaks."""

@@ -40,7 +40,6 @@ _REPLIES: Final = {
     "NOREPLICAS": "refuses to write because too few replicas are connected. Bring them back.",
     "CROSSSLOT": "is a cluster that this client does not know as one ({error}).",
     "MOVED": "is a node of a cluster. Use a single server, or an address that routes.",
-    "BUSY": "is busy with another script that does not end. See what runs there (SLOWLOG).",
     "unknown command": (
         "does not know a command that Seeknal needs ({error}). Use Redis 6.2 or later, or Valkey."
     ),
@@ -51,6 +50,8 @@ _REPLIES: Final = {
         "has no database of that number. Correct the end of the Redis URL."
     ),
 }
+# Refusals that pass: the same call may succeed in a moment.
+_FOR_NOW: Final = ("BUSY", "LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN")
 _CERTIFICATE: Final = (
     "shows a certificate that is not trusted here ({error}). Put the authority's file into the "
     "Redis URL (rediss://host:6379/0?ssl_ca_certs=/path/ca.pem)."
@@ -96,7 +97,7 @@ def explain(error: redis_errors.RedisError, address: str) -> StoreError:
         sentence = _NOT_TLS
     if sentence is not None:
         return StoreError(f"The Redis at {address} " + sentence.format(error=text))
-    if is_outage(error):
+    if is_outage(error) or text.startswith(_FOR_NOW):
         return StoreUnavailableError(
             f"The Redis at {address} cannot be reached: {text or type(error).__name__}. Check "
             f"that it runs, and that its address is right."

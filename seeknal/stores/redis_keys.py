@@ -26,6 +26,8 @@ class Kind:
     """Whether it has that time to live from its first moment on."""
 
 
+# The one key that belongs to no project: the set of their names, which never goes.
+PROJECTS: Final = "seeknal:projects"
 _WITH_UNIT: Final = "with its units, when they complete or their run is cancelled"
 _STATE: Final = "never: what is done of a flow is the project's memory"
 
@@ -49,6 +51,9 @@ KINDS: Final[dict[str, Kind]] = {
     "worker": Kind("what a worker does, as JSON", "when it stops beating", 60),
     "office": Kind("who feeds, or cleans up, at present", "when it is not kept", 60),
     "ended": Kind("the last claim a worker ended, for a lost reply", "in an hour", 3600),
+    "question": Kind("what a worker is asked about data, as JSON", "in ten minutes", 600),
+    "answer": Kind("what it answered", "in ten minutes", 600),
+    "lacks": Kind("set of machines that cannot see a unit's input", "in a day", _DAY),
     # A flow.
     "flow": Kind("hash: the version of who holds units, the longest unit", _STATE),
     "completions": Kind("sorted set of completed ranges by start", _STATE),
@@ -86,6 +91,16 @@ KINDS: Final[dict[str, Kind]] = {
     "sent": Kind("sorted set of ready units by when their message was sent", _WITH_UNIT),
     "unit": Kind("hash: a unit's state, attempts, worker, error", "as in units"),
 }
+
+
+#: What a user of the server must be allowed: these commands, on the project's keys.
+COMMANDS: Final = tuple(
+    (
+        "del evalsha exists expire get hdel hexists hget hgetall hincrby hmget hset hsetnx incr "
+        "info ping sadd scard script|load set smembers srem time xadd xrange xrevrange zadd "
+        "zcard zrange zrangebyscore zrem zremrangebyscore zrevrange zrevrangebyscore zscore"
+    ).split()
+)
 
 
 def prefix(project: str) -> str:

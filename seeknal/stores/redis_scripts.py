@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache
 from importlib.resources import files
@@ -20,6 +21,12 @@ def source(verb: str) -> str:
     uses = _USES.search(own)
     parts = [_read(f"lib/{name}.lua") for name in uses[1].split()] if uses else []
     return _bare(lua_ttls() + "".join([*parts, own]))
+
+
+@cache
+def digest(verb: str) -> str:
+    """Return what the server knows the script by."""
+    return hashlib.sha1(source(verb).encode(), usedforsecurity=False).hexdigest()
 
 
 def verbs() -> list[str]:
