@@ -60,7 +60,7 @@ def _root(
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="seeknal", standalone_mode=False)
     except typer.TyperException as error:
         code = _misused(error)
     except InterruptedRunError as error:
