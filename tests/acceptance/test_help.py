@@ -1,0 +1,200 @@
+"""What is said of the commands: every one of them, whole, and where it belongs."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from seeknal import __version__
+from seeknal.cli.main import app
+from tests.projects import BIN, Sandbox, environment
+
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
+#: Every group and command has it, so that it is described once.
+COMMON = {"-h", "--help"}
+
+# Typer brings its own copy of click, whose classes it does not name in public.
+Command = Any
+
+
+def commands(command: Command, words: tuple[str, ...] = ("seeknal",)) -> Iterator[tuple[str, Any]]:
+    """Yield every group and command of the application, by how it is typed."""
+    yield " ".join(words), command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*words, name))
+
+
+ALL = dict(commands(typer.main.get_command(app)))
+GROUPS = {name for name, command in ALL.items() if hasattr(command, "commands")}
+LEAVES = sorted(set(ALL) - GROUPS)
+
+
+def sections() -> dict[str, str]:
+    """The sections of the documentation, by the command they describe."""
+    parts = re.split(r"^## `(.+)`$", DOCS.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def options(command: Command) -> set[str]:
+    """The options of a command, long and short, without those that each one has."""
+    found = {o for p in command.params if p.param_type_name == "option" for o in p.opts}
+    return found - COMMON
+
+
+def arguments(command: Command) -> set[str]:
+    """The metavars of a command's arguments."""
+    return {p.metavar for p in command.params if p.param_type_name == "argument"}
+
+
+def examples(text: str) -> list[str]:
+    """The lines of a help text that are commands."""
+    return re.findall(r"^ *(seeknal .+)$", text, flags=re.MULTILINE)
+
+
+def test_there_are_commands() -> None:
+    assert "seeknal intervals restate" in LEAVES
+    assert "seeknal intervals" in GROUPS
+
+
+@pytest.mark.parametrize("name", [*LEAVES, "seeknal"])
+def test_every_command_and_option_is_documented(name: str) -> None:
+    section = sections().get(name)
+    assert section is not None, f"docs/commands.md has no section '## `{name}`'"
+    listed = "\n".join(re.findall(r"^- (?:.+)$", section, flags=re.MULTILINE))
+    for option in options(ALL[name]):
+        assert re.search(rf"`{option}[` ]", listed), f"docs/commands.md: {name} lacks {option}"
+    for argument in arguments(ALL[name]):
+        assert f"- `{argument}`" in listed, f"docs/commands.md: {name} lacks {argument}"
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_nothing_is_documented_that_is_not_there(name: str) -> None:
+    listed = re.findall(r"^- (.+)$", sections()[name], flags=re.MULTILINE)
+    leading = " ".join(line.split(" is ")[0].split(" bound ")[0] for line in listed)
+    assert set(re.findall(r"`(--[a-z-]+)", leading)) <= options(ALL[name])
+
+
+def test_every_section_is_a_command() -> None:
+    assert set(sections()) == {*LEAVES, "seeknal"}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_examples_of_the_help_are_those_of_the_documentation(name: str) -> None:
+    shown = examples(ALL[name].help)
+    assert shown, f"the help of '{name}' has no example"
+    assert examples(sections()[name]) == shown
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_example_can_be_typed(name: str) -> None:
+    for example in examples(sections()[name].replace("\\\n", "")):
+        assert example == name or example.startswith(f"{name} ")
+        assert set(re.findall(r" (--[a-z-]+)", example)) <= options(ALL[name])
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_summary_is_one_sentence_that_fits_the_list_of_commands(name: str) -> None:
+    summary = ALL[name].help.split("\n\n")[0]
+    assert summary.endswith(".")
+    if name != "seeknal":
+        assert "\n" not in summary
+        assert ALL[name].get_short_help_str(64) == summary
+
+
+@pytest.mark.parametrize("name", sorted(GROUPS))
+def test_the_list_of_commands_is_whole(name: str, sandbox: Sandbox) -> None:
+    shown = sandbox.seeknal(*name.split()[1:], "-h")
+    assert shown.err == ""
+    assert "..." not in shown.out.split("Commands:")[1]
+
+
+@pytest.mark.parametrize("name", ["seeknal", *LEAVES])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_is_data_whole_and_no_wider_than_a_terminal(
+    name: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = app([*name.split()[1:], flag], prog_name="seeknal", standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: {name} ")
+    assert max(map(len, out.splitlines())) <= 80
+    for example in examples(ALL[name].help):
+        assert f"\n    {example}\n" in out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ("duckdb", "pydantic", "sqlglot", "redis", "celery", "croniter", "sqlite3", "rich")
+    code = f"import sys, seeknal.cli.main; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_version_is_told_in_two_ways(sandbox: Sandbox) -> None:
+    assert sandbox.seeknal("--version").lines == [f"seeknal {__version__}"]
+    told = sandbox.seeknal("version")
+    assert re.fullmatch(rf"seeknal {__version__} \(Python 3\.\S+, DuckDB 1\.\S+\)\n", told.out)
+    assert told.err == ""
+
+
+@pytest.fixture
+def project(sandbox: Sandbox) -> Sandbox:
+    """A project with three days of events."""
+    return sandbox.declare().events("2024-01-01", 72, "1 hour")
+
+
+def test_data_and_chatter_keep_to_their_streams(project: Sandbox) -> None:
+    run = project.seeknal("run", "--json")
+    assert run.json["flows"][0]["complete"] is True
+    again = project.seeknal("run")
+    assert again.lines == ["Nothing to do for events_flow."]
+    shown = project.seeknal("intervals", "show", "--json")
+    assert shown.json["flows"][0]["flow"] == "events_flow"
+    assert shown.err == ""
+    assert project.seeknal("run", "--flow", "none", code=2).out == ""
+
+
+def on_terminal(project: Sandbox, *words: str, **variables: str) -> str:
+    """Run a command on a terminal, and return all that it writes there."""
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in environment().items() if k not in ("NO_COLOR", "FORCE_COLOR", "CI")}
+    process = subprocess.Popen(
+        [str(BIN / "seeknal"), *words],
+        cwd=project.root,
+        env={**env, "TERM": "xterm-256color", **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    except OSError:
+        pass  # this is how a terminal says that nobody writes to it any more
+    finally:
+        os.close(ours)
+        process.wait(60)
+    return written.decode()
+
+
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
+
+
+def test_a_terminal_has_colours_unless_they_are_unwanted(project: Sandbox) -> None:
+    coloured = on_terminal(project, "run", "--end-date", "2024-01-03")
+    assert COLOUR.search(coloured), coloured
+    plain = on_terminal(project, "run", NO_COLOR="1")
+    assert "done" in plain
+    assert not COLOUR.search(plain), plain
