@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seeknal.engine.render import render
 from seeknal.engine.session import Engine, Session
 from seeknal.engine.source import Query
 from seeknal.errors import (
+    DataUnavailableError,
     InterruptedRunError,
     LeaseLostError,
     PermanentQueryError,
     SeeknalError,
+    StoreUnavailableError,
 )
 from seeknal.outputs.parquet import ParquetOutput
 from seeknal.stores.base import Overlap, Store
@@ -30,6 +33,21 @@ from seeknal.workflow.units import Unit
 MAX_ATTEMPTS = 3
 BACKOFF = 1.0
 _LONGEST_BACKOFF = 600.0
+# For how many leases an attempt that is over waits for a store that cannot be reached.
+_PATIENCE = 10
+_PAUSE = 0.5
+
+T = TypeVar("T")
+
+
+class Outcome(StrEnum):
+    """How an attempt at a unit came out."""
+
+    DONE = "done"
+    FAILED = "failed"
+    RELEASED = "handed back"
+    UNSEEN = "input not seen here"
+    LOST = "lease lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +110,13 @@ class Heartbeat:
             for holding in self._held:
                 holding.interrupt()
 
+    def release(self) -> None:
+        """Hand back every lease that is held, without waiting for its query."""
+        with self._lock:
+            held = list(self._held)
+        for holding in held:
+            self._store.release(holding.claim)
+
     def close(self) -> None:
         """Stop renewing."""
         self._stop.set()
@@ -119,7 +144,8 @@ class Heartbeat:
 class Workbench:
     """What the seats of one process share: the store, the engine, the heartbeat, the jobs.
 
-    ``load`` makes a run into a job on this machine.
+    ``load`` makes a run into a job on this machine. ``elsewhere`` says of a claim whose input
+    this machine cannot see whether another machine may; without it that is an error like others.
     """
 
     def __init__(
@@ -130,12 +156,15 @@ class Workbench:
         *,
         worker: str,
         lease: float,
+        elsewhere: Callable[[Claim], bool] | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
         self.worker = worker
         self.heartbeat = Heartbeat(store, lease)
         self.stopping = threading.Event()
+        self.elsewhere = elsewhere
+        self.lacks = ""
         self._load = load
         self._jobs: dict[str, Job] = {}
 
@@ -143,11 +172,41 @@ class Workbench:
         """Return a run's job, loaded once."""
         job = self._jobs.get(run_id)
         if job is None:
-            run = self.store.run(run_id)
-            if run is None:
-                raise LeaseLostError(f"Run {run_id} is gone from the store.")
-            job = self._jobs[run_id] = self._load(run)
+            job = self._jobs[run_id] = self._load(self._run(run_id))
         return job
+
+    def options(self, run_id: str) -> Mapping[str, Any]:
+        """Return a run's options, also of one that cannot be loaded here."""
+        job = self._jobs.get(run_id)
+        return self._run(run_id).options if job is None else job.options
+
+    @property
+    def loaded(self) -> int:
+        """How many runs' jobs are loaded."""
+        return len(self._jobs)
+
+    def forget(self) -> None:
+        """Let go of the jobs; those that are needed again are loaded anew."""
+        self._jobs.clear()
+
+    def insist(self, call: Callable[[], T]) -> T:
+        """Call the store, again and again while it cannot be reached, for ten leases at most.
+
+        Renewals go on meanwhile, and nobody can have claimed the unit.
+        """
+        deadline = time.monotonic() + _PATIENCE * self.heartbeat.lease
+        while True:
+            try:
+                return call()
+            except StoreUnavailableError:
+                if time.monotonic() > deadline or self.stopping.wait(_PAUSE):
+                    raise
+
+    def _run(self, run_id: str) -> Run:
+        run = self.insist(lambda: self.store.run(run_id))
+        if run is None:
+            raise LeaseLostError(f"Run {run_id} is gone from the store.")
+        return run
 
     @contextmanager
     def seat(self, name: str) -> Iterator[Seat]:
@@ -162,6 +221,11 @@ class Workbench:
         """Interrupt what runs; the interrupted units are handed back, not failed."""
         self.stopping.set()
         self.heartbeat.interrupt()
+
+    def hand_back(self) -> None:
+        """Hand back the units of queries that do not stop; what they make is not published."""
+        self.stopping.set()
+        self.heartbeat.release()
 
     def close(self) -> None:
         """Stop the heartbeat and let go of the engine."""
@@ -192,19 +256,36 @@ class Seat:
             session.close()
         self._sessions.clear()
 
-    def execute(self, claim: Claim) -> None:
+    def execute(self, claim: Claim) -> Outcome:
         """Run a claimed unit to its end: completed, failed, or handed back."""
         try:
             self._attempt(claim)
         except LeaseLostError:
-            return
-        except InterruptedRunError:
-            self._store.release(claim)
+            return Outcome.LOST
+        except (InterruptedRunError, StoreUnavailableError):
+            return self._release(claim, Outcome.RELEASED)
         except Exception as error:
             if self._bench.stopping.is_set():
-                self._store.release(claim)
-                return
-            self._fail(claim, error)
+                return self._release(claim, Outcome.RELEASED)
+            if isinstance(error, DataUnavailableError) and self._bench.elsewhere is not None:
+                return self._unseen(claim, error, self._bench.elsewhere)
+            return self._fail(claim, error)
+        self._bench.lacks = ""
+        return Outcome.DONE
+
+    def _release(self, claim: Claim, outcome: Outcome) -> Outcome:
+        self._bench.insist(lambda: self._store.release(claim))
+        return outcome
+
+    def _unseen(
+        self, claim: Claim, error: DataUnavailableError, elsewhere: Callable[[Claim], bool]
+    ) -> Outcome:
+        """Leave a unit to machines that see its input; fail it if none may."""
+        self._bench.lacks = str(error)
+        if self._bench.insist(lambda: elsewhere(claim)):
+            return self._release(claim, Outcome.UNSEEN)
+        self._fail(claim, error, final=True)
+        return Outcome.UNSEEN
 
     def _attempt(self, claim: Claim) -> None:
         job = self._bench.job(claim.run)
@@ -220,13 +301,13 @@ class Seat:
                     raise LeaseLostError(f"The lease on {claim.unit} was lost.") from error
                 raise
             result = UnitResult(rows, size, time.monotonic() - started)
-            self._store.complete(claim, job.fingerprint, result)
+            self._bench.insist(lambda: self._store.complete(claim, job.fingerprint, result))
 
     def _produce(self, job: Job, session: Session, claim: Claim) -> tuple[int, int]:
         sql = render(job.query, claim.unit, job.partition(claim.unit))
         if job.output is None:
             rows = session.run(sql)
-            self._store.prepare(claim)
+            self._prepare(claim)
             return rows, 0
         staged = job.output.stage(claim.unit, claim.token)
         try:
@@ -243,7 +324,7 @@ class Seat:
             staged,
             claim.unit,
             token=claim.token,
-            fence=lambda: overlap.append(self._store.prepare(claim)),
+            fence=lambda: overlap.append(self._prepare(claim)),
         )
         cells = superseded(claim.unit, overlap[0])
         if not cells:
@@ -252,7 +333,7 @@ class Seat:
             [(claim.unit.start, claim.unit.end)]
         )
         if spill:
-            self._store.forget(claim, spill)
+            self._bench.insist(lambda: self._store.forget(claim, spill))
         output.remove(cells, token=claim.token)
 
     def _session(self, job: Job) -> Session:
@@ -261,17 +342,22 @@ class Seat:
             session = self._sessions[job.run] = self._bench.engine.session(job.query)
         return session
 
-    def _fail(self, claim: Claim, error: Exception) -> None:
-        options = self._bench.job(claim.run).options
-        attempt = claim.attempts + 1
-        last = attempt >= int(options.get("max_attempts", MAX_ATTEMPTS))
-        final = last or isinstance(error, PermanentQueryError)
-        delay = backoff(float(options.get("backoff", BACKOFF)), attempt)
-        text = str(error) if isinstance(error, SeeknalError) else f"{type(error).__name__}: {error}"
+    def _prepare(self, claim: Claim) -> Overlap:
+        return self._bench.insist(lambda: self._store.prepare(claim))
+
+    def _fail(self, claim: Claim, error: Exception, *, final: bool = False) -> Outcome:
         try:
-            self._store.fail(claim, text, None if final else delay)
+            options = self._bench.options(claim.run)
+            attempt = claim.attempts + 1
+            last = attempt >= int(options.get("max_attempts", MAX_ATTEMPTS))
+            final = final or last or isinstance(error, PermanentQueryError)
+            wait = None if final else backoff(float(options.get("backoff", BACKOFF)), attempt)
+            known = isinstance(error, SeeknalError)
+            text = str(error) if known else f"{type(error).__name__}: {error}"
+            self._bench.insist(lambda: self._store.fail(claim, text, wait))
         except LeaseLostError:
-            return
+            return Outcome.LOST
+        return Outcome.FAILED
 
 
 def backoff(base: float, attempt: int) -> float:

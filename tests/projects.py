@@ -119,9 +119,11 @@ class Sandbox:
         """Run a command of Seeknal to its end; ``code`` is the exit code to expect."""
         return self.wait(self.start(*arguments, cwd=cwd), code)
 
-    def start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start a command of Seeknal."""
-        return self._start([str(BIN / "seeknal"), *arguments], cwd)
+    def start(
+        self, *arguments: str, cwd: Path | None = None, streams: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """Start a command of Seeknal; both its outputs go to ``streams``."""
+        return self._start([str(BIN / "seeknal"), *arguments], cwd, streams)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -159,15 +161,17 @@ class Sandbox:
             )
         return result
 
-    def _start(self, command: list[str], cwd: Path | None) -> subprocess.Popen[str]:
+    def _start(
+        self, command: list[str], cwd: Path | None, streams: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=cwd or self.root,
             env=environment(),
             text=True,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=streams,
+            stderr=streams,
         )
 
     # -- looking ------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from seeknal.cli import text
+from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.progress import Progress
 from seeknal.cli.workspace import Workspace, window_of
 from seeknal.coordinator import Coordinator, Report
@@ -62,10 +64,23 @@ def run_flows(asked: Asked) -> int:
 
     Every flow is checked before the first one starts.
     """
+    with Interrupts().caught() as interrupts:
+        try:
+            return _run_all(asked, interrupts)
+        except (KeyboardInterrupt, InterruptedRunError):
+            end = f"what was running is handed back. {interrupts.advice}"
+            if not interrupts.advice:
+                end = "nothing was started."
+            raise InterruptedRunError(f"Interrupted; {end}") from None
+
+
+def _run_all(asked: Asked, interrupts: Interrupts) -> int:
     with Workspace.open(asked.project_path) as space:
         now = time.time()
         tasks = [_task(space, asked, name) for name in space.names(asked.flows)]
-        return (_dry_run if asked.dry_run else _run)(space, asked, tasks, now)
+        if asked.dry_run:
+            return _dry_run(space, asked, tasks, now)
+        return _run(space, asked, tasks, now, interrupts)
 
 
 def _task(space: Workspace, asked: Asked, name: str) -> _Task:
@@ -112,7 +127,9 @@ def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float)
     return 0
 
 
-def _run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
+def _run(
+    space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float, interrupts: Interrupts
+) -> int:
     for task in tasks:
         output = output_of(space.project, space.project.flow(task.prepared.name))
         if output is not None:
@@ -125,12 +142,14 @@ def _run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> 
         worker=owner,
         lease=space.settings.lease,
     )
+    interrupts.hand_back = bench.hand_back
     space.touch()
     reports: list[tuple[_Task, Report]] = []
     try:
         workers = asked.workers or os.cpu_count() or 1
         with LocalExecutor(space.store, bench, workers) as executor:
             for task in tasks:
+                interrupts.advice = f"Go on with: {_command(asked, asked.flows)}"
                 report = _run_one(space, asked, task, executor, owner, now)
                 reports.append((task, report))
                 if not asked.as_json:
@@ -156,9 +175,6 @@ def _run_one(
     )
     try:
         return coordinator.run(task.prepared, task.data, task.window, now)
-    except InterruptedRunError as error:
-        again = _command(task, asked)
-        raise InterruptedRunError(f"{error} Go on with: {again}") from None
     finally:
         watcher.close()
 
@@ -228,16 +244,16 @@ def _say_left_out(task: _Task, plan: Plan, asked: Asked) -> None:
 
 
 def _fill(task: _Task, asked: Asked) -> str:
-    return f"seeknal run --backfill --flow {task.prepared.name}{_where(asked)}"
+    return " ".join(["seeknal run --backfill --flow", task.prepared.name, *_where(asked)])
 
 
-def _where(asked: Asked) -> str:
-    return f" --project-path {asked.project_path}" if asked.project_path else ""
+def _where(asked: Asked) -> list[str]:
+    return ["--project-path", quote(str(asked.project_path))] if asked.project_path else []
 
 
-def _command(task: _Task, asked: Asked) -> str:
+def _command(asked: Asked, flows: Sequence[str]) -> str:
     """The command that goes on where this one stopped."""
-    words = [f"seeknal run --flow {task.prepared.name}"]
+    words = ["seeknal run", *(f"--flow {name}" for name in flows)]
     if asked.backfill:
         words.append("--backfill")
     for option, value in (
@@ -246,10 +262,10 @@ def _command(task: _Task, asked: Asked) -> str:
         ("--partitions", asked.partitions),
     ):
         if value:
-            words.append(f"{option} {value}")
+            words.append(f"{option} {quote(value)}")
     if asked.include_empty:
         words.append("--include-empty")
-    return " ".join(words) + _where(asked)
+    return " ".join([*words, *_where(asked)])
 
 
 def _conclude(task: _Task, report: Report, asked: Asked) -> None:
@@ -266,7 +282,7 @@ def _conclude(task: _Task, report: Report, asked: Asked) -> None:
     text.say(
         f"Left to do: {text.what(report.left)} "
         f"({text.parts_span(report.left.parts, task.zone)}). "
-        f"Go on with: {_command(task, asked)}"
+        f"Go on with: {_command(asked, [task.prepared.name])}"
     )
 
 

@@ -13,6 +13,7 @@ from seeknal.stores.base import Store
 # How long an idle thread waits before it asks the store again: another process may have fed,
 # failed or died meanwhile, and nothing would tell us.
 _IDLE = 0.2
+_STOPPING = 0.5
 
 
 class LocalExecutor(AbstractContextManager["LocalExecutor"]):
@@ -47,10 +48,11 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         """Stop claiming, interrupt what runs, hand it back, and wait for the threads."""
         self._stop.set()
         self.wake()
-        self._bench.interrupt()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            while thread.is_alive():
+                # Again and again: a query that was only about to start would have missed it.
+                self._bench.interrupt()
+                thread.join(_STOPPING)
 
     def wake(self) -> None:
         """Tell idle threads that there is something to claim."""

@@ -1,0 +1,197 @@
+"""Ctrl-C: what runs is handed back, the process leaves, and the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.projects import Result, Sandbox
+from tests.waiting import wait_until
+
+WINDOW = "event_time >= '__START__' AND event_time < '__END__'"
+# One day of six takes for ever, as long as the table ``work`` gives it something to do.
+SLOW = (
+    "SELECT *, (SELECT count(*) FROM work w, range(w.n) a(i), range(w.n) b(j) "
+    f"WHERE w.day = '__START__' AND (i * j) % 7 = 3) AS n FROM events WHERE {WINDOW}"
+)
+# DuckDB looks for an interrupt between chunks of rows, and this is one row.
+DEAF = (
+    "SELECT *, (SELECT max(levenshtein(repeat('a', w.n), repeat('b', w.n))) FROM work w "
+    f"WHERE w.day = '__START__') AS n FROM events WHERE {WINDOW}"
+)
+
+
+def make(sandbox: Sandbox, sql: str, n: int) -> Sandbox:
+    sandbox.declare(sql=sql).events("2024-01-01", 6 * 4, "6 hours")
+    with sandbox.data() as connection:
+        connection.execute(f"CREATE TABLE work AS SELECT DATE '2024-01-04' AS day, {n} AS n")
+    return sandbox
+
+
+@pytest.fixture
+def project(sandbox: Sandbox) -> Sandbox:
+    return make(sandbox, SLOW, 1_000_000)
+
+
+@pytest.fixture
+def deaf(sandbox: Sandbox) -> Sandbox:
+    return make(sandbox, DEAF, 150_000)
+
+
+@contextmanager
+def running(sandbox: Sandbox, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a run, and wait until only the slow day is left."""
+    with sandbox.running("run", "--workers", "2", *arguments) as process:
+        wait_until("all but the slow day are done", lambda: len(sandbox.files()) == 5, 60)
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_hands_back_and_the_next_one_goes_on(
+    project: Sandbox, number: signal.Signals
+) -> None:
+    with running(project) as process:
+        began = time.monotonic()
+        process.send_signal(number)
+        result = project.wait(process, 130)
+    assert time.monotonic() - began < 4
+    assert result.err.splitlines()[-1] == (
+        "Interrupted; what was running is handed back. Go on with: seeknal run"
+    )
+    assert "Traceback" not in result.err
+    assert_nothing_held(project)
+    assert project.leftovers() == []
+    go_on(project)
+
+
+def test_advice_repeats_what_was_asked(project: Sandbox) -> None:
+    words = "--flow events_flow --backfill --start-date 2024-01-01T00:00 --include-empty"
+    with running(project, *words.split(), "--end-date", "2024-01-07 00:00") as process:
+        process.send_signal(signal.SIGINT)
+        result = project.wait(process, 130)
+    command = result.err.splitlines()[-1].split("Go on with: ")[1]
+    assert command == (
+        "seeknal run --flow events_flow --backfill --start-date 2024-01-01T00:00 "
+        "--end-date '2024-01-07 00:00' --include-empty"
+    )
+    mend(project)
+    project.bash(command)
+    project.assert_output_is("SELECT *, 0 AS n FROM events")
+
+
+def test_interrupt_while_the_input_is_looked_at_starts_nothing(project: Sandbox) -> None:
+    with project.data() as connection:
+        connection.execute("ALTER TABLE events RENAME TO stored")
+        connection.execute(
+            "CREATE VIEW events AS SELECT * REPLACE (event_time + to_seconds(i * j % 7) AS "
+            "event_time) FROM stored, range(1000000) a(i), range(1000) b(j)"
+        )
+    with project.running("run") as process:
+        wait_until("DuckDB is at work", lambda: cpu_seconds(process.pid) > 1.5, 60)
+        process.send_signal(signal.SIGINT)
+        result = project.wait(process, 130)
+    assert result.err.splitlines()[-1] == "Interrupted; nothing was started."
+    assert (result.out, project.files()) == ("", {})
+
+
+def test_operator_that_ignores_interrupts_is_left_after_a_while(deaf: Sandbox) -> None:
+    with running(deaf) as process:
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        result = deaf.wait(process, 130)
+    assert 4 < time.monotonic() - began < 15
+    assert "Left what did not stop; it will be run again. Go on with: seeknal run" in result.err
+    assert_nothing_held(deaf)
+    go_on(deaf, "NULL")
+
+
+def test_second_interrupt_leaves_at_once(deaf: Sandbox) -> None:
+    with running(deaf) as process:
+        result = press_twice(deaf, process)
+    assert "Left at once; it will be run again. Go on with: seeknal run" in result.err
+    assert_nothing_held(deaf)
+    go_on(deaf, "NULL")
+
+
+def press_twice(sandbox: Sandbox, process: subprocess.Popen[str]) -> Result:
+    """Interrupt; once the process has said that it heard, interrupt again."""
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    heard = ""
+    while "Ctrl-C again leaves at once" not in heard:
+        line = process.stderr.readline()
+        assert line, f"ended without a word: {heard}"
+        heard += line
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    result = sandbox.wait(process, 130)
+    assert time.monotonic() - began < 3
+    return result
+
+
+def test_ctrl_c_on_a_terminal_leaves_the_bar_and_says_how_to_go_on(project: Sandbox) -> None:
+    control, terminal = pty.openpty()
+    os.set_blocking(control, False)
+    process = project.start("run", streams=terminal)
+    os.close(terminal)
+    shown = bytearray()
+
+    def read() -> bytes:
+        try:
+            while more := os.read(control, 4096):
+                shown.extend(more)
+        except OSError:
+            pass  # nothing to read now, or nobody writes any more
+        return bytes(shown)
+
+    try:
+        wait_until("five of six units are on the bar", lambda: b"5/6" in read(), 60)
+        process.send_signal(signal.SIGINT)
+        wait_until("it left", lambda: (read(), process.poll())[1] is not None, 20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        read()
+        os.close(control)
+    assert process.returncode == 130
+    assert "Go on with: seeknal run" in shown.decode()
+    assert "Traceback" not in shown.decode()
+
+
+def assert_nothing_held(sandbox: Sandbox) -> None:
+    with sandbox.store() as store:
+        assert store.holds("events_flow").runs == ()
+        (run,) = store.runs("events_flow")
+        assert run.status == "interrupted"
+        assert store.records(run.id) == []
+        assert store.counts(run.id).done == 5
+        assert not store.failed("events_flow")
+
+
+def mend(sandbox: Sandbox) -> None:
+    with sandbox.data() as connection:
+        connection.execute("DELETE FROM work")
+
+
+def go_on(sandbox: Sandbox, n: str = "0") -> None:
+    """Mend the slow day; a plain run then does it, and it alone."""
+    mend(sandbox)
+    result = sandbox.seeknal("run")
+    assert result.lines[0] == "Processing 1 unfinished interval (2024-01-04 to 2024-01-05)"
+    sandbox.assert_output_is(f"SELECT *, {n} AS n FROM events")
+    assert sandbox.leftovers() == []
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
