@@ -85,10 +85,11 @@ def sync(path: str, flags: int) -> None:
     os.close(handle)
 
 
-def timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
+def timed(work: Callable[[], None]) -> tuple[float, float]:
+    """Return the seconds that passed, and those of them that this process computed."""
+    passed, computed = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.perf_counter() - passed, time.process_time() - computed
 
 
 def connected(source: Source) -> tuple[duckdb.DuckDBPyConnection, str]:
@@ -108,7 +109,7 @@ def measure(
     ours = ParquetOutput(directory / "ours")
     plain = directory / "bare"
     cursor, sql = connected(source)
-    took: dict[str, list[float]] = {"engine": [], "bare": []}
+    took: dict[str, list[tuple[float, float]]] = {"engine": [], "bare": []}
     settings = Settings(directories=(ours.root,))
     with Engine(settings) as engine, engine.session(Query(source, (SQL,))) as session:
         for round_ in range(options.rounds + 1):
@@ -121,15 +122,19 @@ def measure(
                 ("bare", partial(bare, cursor, plain, sql, work)),
             ]
             for which, run in runs if round_ % 2 else reversed(runs):
-                took[which].append(timed(run) / options.units * 1000)
+                took[which].append(timed(run))
     cursor.close()
-    # The first round warms both up.
-    ratios = [b / e for e, b in zip(took["engine"][1:], took["bare"][1:], strict=True)]
-    medians = {which: statistics.median(times[1:]) for which, times in took.items()}
-    print(
-        f"{name:16} engine {medians['engine']:6.2f} ms   bare {medians['bare']:6.2f} ms   "
-        f"throughput {statistics.median(ratios):.2f} of bare's"
-    )
+    ours_took, bare_took = took["engine"][1:], took["bare"][1:]  # the first round warms up
+    for at, what in ((0, "passed"), (1, "computed")):
+        ratios = [b[at] / e[at] for e, b in zip(ours_took, bare_took, strict=True)]
+        each = [
+            statistics.median(times[at] for times in side) / options.units * 1000
+            for side in (ours_took, bare_took)
+        ]
+        print(
+            f"{name:16} {what:8}  engine {each[0]:6.2f} ms   bare {each[1]:6.2f} ms   "
+            f"{statistics.median(ratios):.2f} of bare's throughput"
+        )
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ class Instance:
         self.users = 0
         self.broken = False
         self._identity = _identity(source)
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
         config = {**scratch.CONFIG, "threads": threads, "temp_directory": str(spill)}
         self._root = duckdb.connect(":memory:", config=config)
         try:
@@ -76,7 +77,13 @@ class Instance:
         cursor = self._root.cursor()
         if self.source.is_database:
             cursor.execute(f"USE {self._alias}.main")
+        self._cursors.add(cursor)
         return cursor
+
+    def drop(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Close a connection that :meth:`cursor` returned."""
+        self._cursors.discard(cursor)
+        cursor.close()
 
     def allows(self, directories: tuple[str, ...]) -> bool:
         """Whether the instance may write to all of ``directories``."""
@@ -94,6 +101,8 @@ class Instance:
 
     def close(self) -> None:
         """Let go of the input; what is attached can be written by others again."""
+        for cursor in list(self._cursors):  # each of them keeps DuckDB open
+            self.drop(cursor)
         self._root.close()
 
 

@@ -267,7 +267,7 @@ class Session:
         if self._instance is None:
             return
         instance, self._instance = self._instance, None
-        self._cursor.close()
+        instance.drop(self._cursor)
         self._engine.release(instance)
 
     def __enter__(self) -> Self:

@@ -496,6 +496,29 @@ def test_memory_is_shared() -> None:
     assert machine.memory_share(10**6) == 64 * 2**20
 
 
+def test_closing_the_engine_lets_go_of_open_sessions_inputs(database: Path) -> None:
+    engine = Engine()
+    session = engine.session(over(database))
+    assert session.run("SELECT * FROM events") == 240
+    engine.close()
+    done = write(database, "DELETE FROM events WHERE id = 1")
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(SeeknalError):
+        session.run("SELECT 1")
+    session.close()
+
+
+def test_what_a_killed_writer_committed_is_seen(engine: Engine, database: Path) -> None:
+    code = (
+        f"import duckdb, os; c = duckdb.connect({str(database)!r});"
+        "c.execute('INSERT INTO events VALUES (1000, NULL)'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert Path(f"{database}.wal").exists()
+    with engine.session(over(database)) as session:
+        assert session.run("SELECT * FROM events") == 241
+
+
 def test_a_closed_session_says_so(engine: Engine, database: Path) -> None:
     session = engine.session(over(database))
     session.close()
