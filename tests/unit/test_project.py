@@ -112,7 +112,9 @@ class TestMaking:
 
     def test_a_folder_that_cannot_be_made_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(ConfigError, match=r"Cannot write .*file/p: Not a directory; make room"):
+        with pytest.raises(
+            ConfigError, match=r"Cannot write .*file/p: Not a directory; a file stands"
+        ):
             Project(name="p").get_or_create("file/p")
 
 
