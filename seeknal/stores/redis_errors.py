@@ -12,40 +12,47 @@ from redis import exceptions as redis_errors
 
 from seeknal.errors import StoreError, StoreUnavailableError
 
-_AUTH: Final = (
+_DENIED: Final = (
     "refused the user name or password. Correct them in the Redis URL "
     "(redis://user:password@host:6379/0)."
 )
-# By a word of the server's reply; the first that fits is taken.
+_ASKS: Final = "asks for a password. Put it into the Redis URL (redis://:password@host:6379/0)."
+_TOO_OLD: Final = (
+    "does not know a command that Seeknal needs ({error}). Use Redis 6.2 or later, or Valkey."
+)
+_NO_PERMISSION: Final = (
+    "does not let this user do what Seeknal needs ({error}). Give the user the keys and commands "
+    "that the documentation lists (ACL SETUSER)."
+)
+_FULL: Final = (
+    "is out of memory (maxmemory is reached). Raise maxmemory, or make room; nothing was changed."
+)
+_REPLICA: Final = "is a read-only replica. Point the Redis URL at the primary."
+# By the client's class of error; it takes the server's code word off these.
+_CLASSES: Final = {
+    redis_errors.NoPermissionError: _NO_PERMISSION,
+    redis_errors.OutOfMemoryError: _FULL,
+    redis_errors.ReadOnlyError: _REPLICA,
+}
+# By words of the server's reply; the first that fit are taken.
 _REPLIES: Final = {
-    "WRONGPASS": _AUTH,
-    "NOAUTH": "asks for a password. Put it into the Redis URL (redis://:password@host:6379/0).",
-    "invalid password": _AUTH,
+    "NOAUTH": _ASKS,
+    "Authentication required": _ASKS,
     "without any password configured": (
         "has no password, but the Redis URL has one. Take it out of the URL, or set it on the "
         "server."
     ),
-    "NOPERM": (
-        "does not let this user do what Seeknal needs ({error}). Give the user the keys and "
-        "commands that the documentation lists (ACL SETUSER)."
-    ),
-    "OOM": (
-        "is out of memory (maxmemory is reached). Raise maxmemory, or make room; nothing was "
-        "changed."
-    ),
-    "READONLY": ("is a read-only replica. Point the Redis URL at the primary."),
+    "WRONGPASS": _DENIED,
+    "NOPERM": _NO_PERMISSION,
+    "OOM": _FULL,
+    "READONLY": _REPLICA,
     "MISCONF": (
         "refuses to write because it cannot save to its disk. See its log, and free space there."
     ),
     "NOREPLICAS": "refuses to write because too few replicas are connected. Bring them back.",
-    "CROSSSLOT": "is a cluster that this client does not know as one ({error}).",
     "MOVED": "is a node of a cluster. Use a single server, or an address that routes.",
-    "unknown command": (
-        "does not know a command that Seeknal needs ({error}). Use Redis 6.2 or later, or Valkey."
-    ),
-    "Unknown Redis command": (
-        "does not know a command that Seeknal needs ({error}). Use Redis 6.2 or later, or Valkey."
-    ),
+    "unknown command": _TOO_OLD,
+    "Unknown Redis command": _TOO_OLD,
     "DB index is out of range": (
         "has no database of that number. Correct the end of the Redis URL."
     ),
@@ -87,22 +94,31 @@ def address_of(url: str) -> str:
 
 def explain(error: redis_errors.RedisError, address: str) -> StoreError:
     """Return the error to raise for one of the client's."""
-    text = str(error)
-    sentence = next((s for word, s in _REPLIES.items() if word in text), None)
-    if sentence is None and isinstance(error, redis_errors.AuthenticationError):
-        sentence = _AUTH
-    if sentence is None and "CERTIFICATE_VERIFY_FAILED" in text:
-        sentence = _CERTIFICATE
-    if sentence is None and "SSL" in text and "WRONG_VERSION" in text:
-        sentence = _NOT_TLS
-    if sentence is not None:
-        return StoreError(f"The Redis at {address} " + sentence.format(error=text))
-    if is_outage(error) or text.startswith(_FOR_NOW):
+    text = str(error).rstrip(".") or type(error).__name__
+    if (sentence := _refusal(error, text)) is not None:
+        return StoreError(f"The Redis at {address} {sentence.format(error=text)}")
+    if is_outage(error):
+        tls = ", that it speaks TLS" if address.startswith("rediss:") else ""
         return StoreUnavailableError(
-            f"The Redis at {address} cannot be reached: {text or type(error).__name__}. Check "
-            f"that it runs, and that its address is right."
+            f"The Redis at {address} cannot be reached: {text}. "
+            f"Check that it runs{tls}, and that its address is right."
         )
-    return StoreError(f"The Redis at {address} failed: {text or type(error).__name__}.")
+    kind = StoreUnavailableError if text.startswith(_FOR_NOW) else StoreError
+    return kind(f"The Redis at {address} failed: {text}.")
+
+
+def _refusal(error: redis_errors.RedisError, text: str) -> str | None:
+    for kind, sentence in _CLASSES.items():
+        if isinstance(error, kind):
+            return sentence
+    for words, sentence in _REPLIES.items():
+        if words in text:
+            return sentence
+    if isinstance(error, redis_errors.AuthenticationError):
+        return _DENIED
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return _CERTIFICATE
+    return _NOT_TLS if "SSL" in text and "WRONG_VERSION" in text else None
 
 
 def is_outage(error: redis_errors.RedisError) -> bool:

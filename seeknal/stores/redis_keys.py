@@ -93,13 +93,11 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-#: What a user of the server must be allowed: these commands, on the project's keys.
-COMMANDS: Final = tuple(
-    (
-        "del evalsha exists expire get hdel hexists hget hgetall hincrby hmget hset hsetnx incr "
-        "info ping sadd scard script|load set smembers srem time xadd xrange xrevrange zadd "
-        "zcard zrange zrangebyscore zrem zremrangebyscore zrevrange zrevrangebyscore zscore"
-    ).split()
+#: What a user of the server must be allowed: these commands on the project's keys.
+COMMANDS: Final = (
+    "del evalsha exists expire get hdel hexists hget hgetall hincrby hmget hset hsetnx incr "
+    "info ping sadd scard script|load set smembers srem time xadd xrange xrevrange zadd "
+    "zcard zrange zrangebyscore zrem zremrangebyscore zrevrange zrevrangebyscore zscore"
 )
 
 

@@ -18,6 +18,7 @@ from seeknal.stores.base import Store
 from seeknal.stores.redis import RedisStore
 from seeknal.workflow.state import Claim
 from tests.contract.harness import Clock
+from tests.keys import check_keys
 from tests.server import Server
 from tests.waiting import wait_until
 
@@ -100,4 +101,5 @@ class ServerHarness:
         for store in self._opened:
             store.close()
         with shared_server().client() as client:
+            check_keys(client, self._project)
             client.flushall()
