@@ -326,15 +326,11 @@ class Seat:
             token=claim.token,
             fence=lambda: overlap.append(self._prepare(claim)),
         )
-        cells = superseded(claim.unit, overlap[0])
-        if not cells:
-            return
-        spill = IntervalSet((u.start, u.end) for u in cells) - IntervalSet(
-            [(claim.unit.start, claim.unit.end)]
-        )
+        cells, spill = superseded(claim.unit, overlap[0])
         if spill:
             self._bench.insist(lambda: self._store.forget(claim, spill))
-        output.remove(cells, token=claim.token)
+        if cells:
+            output.remove(cells, token=claim.token)
 
     def _session(self, job: Job) -> Session:
         session = self._sessions.get(job.run)
@@ -366,16 +362,22 @@ def backoff(base: float, attempt: int) -> float:
     return longest * random.uniform(0.5, 1.0)
 
 
-def superseded(unit: Unit, overlap: Overlap) -> list[Unit]:
-    """Return the units of other shapes whose output a unit replaces."""
-    cells = {u for u in overlap.publishing if u != unit}
+def superseded(unit: Unit, overlap: Overlap) -> tuple[list[Unit], IntervalSet]:
+    """Return the units of other shapes whose output a unit replaces, and what that takes back.
+
+    Taken back is the time beside the unit that was complete by that output, and by it alone:
+    output that was prepared and never completed may lie over others' that is.
+    """
+    cells = set(overlap.publishing)
+    spill = IntervalSet()
     for completion in overlap.completions:
         schedule = Schedule.parse(completion.schedule)
         start = max(completion.start, schedule.floor(max(unit.start, completion.start)))
         end = min(completion.end, schedule.ceil(min(unit.end, completion.end)))
         cells.update(Unit(unit.flow, s, e) for s, e in schedule.intervals(start, end))
+        spill |= IntervalSet([(start, end)])
     cells.discard(unit)
-    return sorted(cells)
+    return sorted(cells), spill - IntervalSet([(unit.start, unit.end)])
 
 
 def _provenance(job: Job, claim: Claim) -> dict[str, str]:
