@@ -22,11 +22,14 @@ class Line:
     def __init__(self, client: Any) -> None:
         self._pool = client.connection_pool
         self._local = threading.local()
+        self._lock = threading.Lock()
         self._all: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def close(self) -> None:
         """Close the connections of all threads; a later call opens another."""
-        for connection in list(self._all):
+        with self._lock:
+            connections = list(self._all)
+        for connection in connections:
             connection.disconnect()
 
     def run(self, sha: str, text: str, key: str, *args: str | float) -> Any:
@@ -43,7 +46,8 @@ class Line:
         connection = getattr(self._local, "connection", None)
         if connection is None or self._local.pid != os.getpid():
             connection = self._pool.connection_class(**self._pool.connection_kwargs)
-            self._all.add(connection)
+            with self._lock:
+                self._all.add(connection)
             self._local.connection, self._local.pid = connection, os.getpid()
         else:
             _drop_if_closed(connection)
@@ -52,6 +56,8 @@ class Line:
 
 def _drop_if_closed(connection: Any) -> None:
     """Notice that the server hung up meanwhile, or that an answer was left unread."""
+    if not getattr(connection, "is_connected", True):
+        return
     try:
         stale = connection.can_read()
     except (redis.ConnectionError, redis.TimeoutError, OSError):
