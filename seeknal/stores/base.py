@@ -8,6 +8,9 @@ What holds for every verb:
 * A verb that needs a :class:`Claim` refuses a token that is not the unit's current one, and
   accepts an expired one as long as nobody else has claimed the unit since: an outage of the
   store, or a slow worker, is no reason to throw work away.
+* One that raises StoreUnavailableError may have happened: the reply was lost. It can be called
+  again; of those that end a claim, a repeat by the same process does not raise LeaseLostError
+  if it was this very claim that ended so.
 * Names of flows and runs are plain strings; unknown ones have empty state.
 * A unit is *done* when its time, or value, is completed and nothing of it is restated.
 """
@@ -309,6 +312,7 @@ class Store(Protocol):
         """Queue again, ready at once, running units whose lease expired, or whose worker is dead.
 
         It costs them no attempt, and their tokens stay current until somebody claims. Returns
-        what was reaped, at most ``limit`` units: queued, with the worker that had them.
+        what was reaped, at most ``limit`` units: queued, with the worker that had them. After an
+        outage of the store nothing is, for one lease: who lives has that long to renew.
         """
         ...
