@@ -22,6 +22,7 @@ _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HINTS = {
     "lease": "give seconds from 1 to 86400, for example 30",
+    "grace": "give seconds from 0 to 86400, for example 20",
     "redis_url": "give a URL such as redis://localhost:6379/0",
     "data_root": "give the path of a folder",
     "project": "give the path of a project's folder",
@@ -33,7 +34,8 @@ class Settings(BaseSettings):
 
     ``project`` is the project's folder (default: found by walking up), ``data_root`` the folder
     that relative paths of flows start from (default: the project's), ``redis_url`` the shared
-    store (default: the project's, else the embedded one), ``lease`` a lease's length in seconds.
+    store (default: the project's, else the embedded one), ``lease`` a lease's length in seconds,
+    ``grace`` how many seconds a worker that is told to stop lets its units run on.
     """
 
     model_config = SettingsConfigDict(
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     data_root: Path | None = None
     redis_url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://\S+$")
     lease: float = Field(default=30.0, ge=1, le=86_400, allow_inf_nan=False)
+    grace: float = Field(default=20.0, ge=0, le=86_400, allow_inf_nan=False)
 
 
 def load_settings() -> Settings:

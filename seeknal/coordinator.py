@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
-from seeknal.errors import ConflictError, InterruptedRunError
+from seeknal.errors import ConflictError, InterruptedRunError, StoreUnavailableError
 from seeknal.plan import Data, Held, Part, Plan, Window, make_plan
 from seeknal.resolve import Prepared
 from seeknal.stores.base import Holds, Store
@@ -74,6 +74,16 @@ class Report:
         return not self.left.parts
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What was launched: a run, or None where nothing was left; ``theirs`` other runs hold."""
+
+    plan: Plan
+    run: Run | None
+    theirs: tuple[Part, ...]
+    holders: tuple[Run, ...]
+
+
 @dataclass
 class Coordinator:
     """Runs flows over one store.
@@ -96,6 +106,7 @@ class Coordinator:
         Raises:
             ConflictError: a run of another version of the flow holds some of the units.
             InterruptedRunError: the run was interrupted; its leases are handed back.
+            KeyboardInterrupt: it was interrupted, and goes on without us: it has no owner.
         """
         pass_ = _Pass(self, prepared, data, window, now)
         first = pass_.plan()
@@ -104,6 +115,8 @@ class Coordinator:
             stopped = pass_.go()
         except KeyboardInterrupt:
             self.driver.stop()
+            if not self.owner:
+                raise
             for run in pass_.runs:
                 self.store.set_status(run.id, RunStatus.INTERRUPTED)
             raise InterruptedRunError("Interrupted; what was running is handed back.") from None
@@ -112,6 +125,18 @@ class Coordinator:
         failed = [r for r in self.store.failed(prepared.name) if wanted.has(r.unit)]
         counts = tuple(self.store.counts(run.id) for run in pass_.runs)
         return Report(first, left, tuple(pass_.runs), counts, tuple(failed), stopped)
+
+    def launch(self, prepared: Prepared, data: Data, window: Window, now: float) -> Launch:
+        """Register what a window lacks, and leave it to others to execute.
+
+        Raises:
+            ConflictError: a run of another version of the flow holds some of the units.
+        """
+        pass_ = _Pass(self, prepared, data, window, now)
+        plan = pass_.plan()
+        self.observer.planned(plan)
+        run, theirs, holds = pass_.register()
+        return Launch(plan, run, theirs, holds.runs)
 
 
 class _Pass:
@@ -143,7 +168,7 @@ class _Pass:
     def go(self) -> RunStatus | None:
         """Work until nothing is left to do; return how a run was stopped from outside, if so."""
         while True:
-            run, theirs, holds = self._register()
+            run, theirs, holds = self.register()
             if run is not None:
                 self.runs.append(run)
                 status = self._drive(run)
@@ -156,7 +181,7 @@ class _Pass:
             else:
                 return None
 
-    def _register(self) -> tuple[Run | None, tuple[Part, ...], Holds]:
+    def register(self) -> tuple[Run | None, tuple[Part, ...], Holds]:
         for _ in range(_TRIES):
             holds = self._store.holds(self._prepared.name)
             active = [r for r in holds.runs if r.status is RunStatus.ACTIVE]
@@ -209,14 +234,24 @@ class _Pass:
         """Drive a run until it is active no more."""
         while True:
             self._c.driver.drive(run.id, _TICK)
-            counts = self._store.counts(run.id)
-            self._c.observer.progress(run, counts)
-            if self._reap() or counts.done + counts.failed >= counts.units:
-                current = self._store.run(run.id)
-                if current is None:
-                    return RunStatus.CANCELLED
-                if current.status is not RunStatus.ACTIVE:
-                    return current.status
+            try:
+                status = self._look(run)
+            except StoreUnavailableError:
+                # Runs without an owner go on without us: wait until we may look again.
+                if self._c.owner:
+                    raise
+            else:
+                if status is not RunStatus.ACTIVE:
+                    return status
+
+    def _look(self, run: Run) -> RunStatus:
+        """Show how far a run has come, and now and then look where it stands."""
+        counts = self._store.counts(run.id)
+        self._c.observer.progress(run, counts)
+        if self._reap() or counts.done + counts.failed >= counts.units:
+            current = self._store.run(run.id)
+            return RunStatus.CANCELLED if current is None else current.status
+        return RunStatus.ACTIVE
 
     def _reap(self) -> bool:
         """Put back, once a second, the units of the dead; return whether it was time."""

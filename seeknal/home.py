@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from seeknal.config import expand, load_settings
 from seeknal.errors import ConfigError, DataUnavailableError, UnknownNameError, UsageError
@@ -103,6 +104,45 @@ class Home:
         self.settings = load_settings()
         document = read_document(root / PROJECT_FILE, str(root / PROJECT_FILE))
         self.spec = document.validate(ProjectSpec)
+        self._redis_url: str | None = None
+
+    @classmethod
+    def of_snapshot(cls, snapshot: Mapping[str, Any]) -> Home:
+        """Return a project as :meth:`snapshot` tells of it, on a machine without its folder.
+
+        The data root, by default the working folder, stands in for the folder.
+
+        Raises:
+            ConfigError: it is not a snapshot of a project.
+        """
+        home = cls.__new__(cls)
+        home.settings = load_settings()
+        home.root = Path.cwd() / (home.settings.data_root or "")
+        home._redis_url = None
+        try:
+            home.spec = ProjectSpec.model_validate(dict(snapshot))
+        except ValidationError:
+            raise ConfigError(
+                "What the run says of its project cannot be read; the version of Seeknal that "
+                "launched it is another one. Use the same version everywhere."
+            ) from None
+        return home
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what other machines need to know of the project, as JSON values.
+
+        Nothing in it is a secret, or a path of this machine within the data root: variables
+        stay references.
+        """
+        connections = {
+            name: {"kind": each.kind, "path": self.portable(each.path)}
+            for name, each in self.spec.connections.items()
+        }
+        return {"name": self.spec.name, "connections": connections}
+
+    def use_redis(self, url: str) -> None:
+        """Use the shared store at an address, whatever the project and the machine say."""
+        self._redis_url = url
 
     @classmethod
     def find(cls, path: str | os.PathLike[str] | None = None) -> Home:
@@ -169,6 +209,8 @@ class Home:
     @property
     def redis_url(self) -> str | None:
         """The address of the shared store, or None for the embedded one."""
+        if self._redis_url is not None:
+            return self._redis_url
         if self.settings.redis_url is not None:
             return self.settings.redis_url
         url = self.spec.redis_url
@@ -179,12 +221,11 @@ class Home:
 
         Raises:
             StoreError: the store's file or server cannot be used.
-            ConfigError: the project asks for a store that this version does not have.
         """
         if self.redis_url is not None:
-            raise ConfigError(
-                "This version has no Redis store; remove redis_url (SEEKNAL_REDIS_URL)."
-            )
+            from seeknal.stores.redis import RedisStore
+
+            return RedisStore(self.redis_url, self.spec.name, lease=self.settings.lease)
         from seeknal.stores.sqlite import SQLiteStore
 
         make_folder(self.target)

@@ -77,7 +77,7 @@ class Project:
         Raises:
             ConfigError: there is none, or its file is not valid.
         """
-        return cls._of(Home.find(path))
+        return cls.of(Home.find(path))
 
     @classmethod
     def load(cls, path: Anywhere | None = None) -> Project:
@@ -85,7 +85,8 @@ class Project:
         return cls.find(path)
 
     @classmethod
-    def _of(cls, home: Home) -> Project:
+    def of(cls, home: Home) -> Project:
+        """Return the project of a folder that is open already."""
         project = cls(home.spec.name)
         project._home = home
         return project
@@ -230,4 +231,4 @@ class Project:
 def current_project() -> Project | None:
     """Return the project that flows made in this process belong to, if there is one."""
     home = current_home()
-    return None if home is None else Project._of(home)
+    return None if home is None else Project.of(home)

@@ -70,12 +70,7 @@ def prepare(project: Project, flow: Flow, engine: Engine) -> Prepared:
         ConfigError: the data root is no folder.
         SeeknalError: the input cannot be read, or the SQL does not fit it.
     """
-    schedule = flow.interval_schedule
-    if schedule is None and not flow.by_value:
-        raise UsageError(
-            f"Flow {flow.name!r} has no schedule; set one, for example 'schedule: \"@daily\"' in "
-            f"flows/{flow.name}.yml, or name a partition column."
-        )
+    _refuse_unscheduled(flow)
     if not project.data_root.is_dir():
         raise ConfigError(
             f"The data root {project.data_root} is no folder on this machine; correct data_root in "
@@ -87,10 +82,32 @@ def prepare(project: Project, flow: Flow, engine: Engine) -> Prepared:
         sample = None if flow.by_value else _namer(flow)(_SAMPLE)
         reserved = () if flow.output.kind == "none" else RESERVED_COLUMNS
         check(session, by_value=flow.by_value, partition=sample, reserved=reserved)
+    return _prepared(flow, query)
+
+
+def outline(flow: Flow) -> Prepared:
+    """Resolve a flow whose input this machine cannot see; nothing is checked against it.
+
+    Raises:
+        UsageError: the flow has neither a schedule nor value partitions, or no task.
+    """
+    _refuse_unscheduled(flow)
+    return _prepared(flow, _query(flow, ()))
+
+
+def _refuse_unscheduled(flow: Flow) -> None:
+    if flow.interval_schedule is None and not flow.by_value:
+        raise UsageError(
+            f"Flow {flow.name!r} has no schedule; set one, for example 'schedule: \"@daily\"' in "
+            f"flows/{flow.name}.yml, or name a partition column."
+        )
+
+
+def _prepared(flow: Flow, query: Query) -> Prepared:
     start = flow.start_date and parse_instant(flow.start_date, flow.timezone)
     return Prepared(
-        flow.name, flow.timezone, schedule, query, fingerprint(query), flow.to_spec(),
-        start if isinstance(start, int) else None, flow.data_lag,
+        flow.name, flow.timezone, flow.interval_schedule, query, fingerprint(query),
+        flow.to_spec(), start if isinstance(start, int) else None, flow.data_lag,
     )  # fmt: skip
 
 

@@ -44,6 +44,19 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")
     ] = False,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            "--redis",
+            metavar="URL",
+            help="Have the workers that share this Redis run it. Default: SEEKNAL_REDIS_URL, or "
+            "the project's.",
+            show_default=False,
+        ),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Leave the run to the workers, and return at once.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run what is due, or backfill a window.
@@ -57,6 +70,7 @@ def run(
       seeknal run --backfill --start-date 2024-01-01 --end-date 2024-02-01
       seeknal run --backfill --partitions EU,US
       seeknal run --backfill --dry-run
+      seeknal run --backfill --redis redis://queue:6379/0 --detach
     """
     from seeknal.cli.running import Asked, run_flows
 
@@ -71,5 +85,7 @@ def run(
         workers,
         dry_run,
         as_json,
+        redis,
+        detach,
     )
     raise typer.Exit(run_flows(asked))

@@ -16,7 +16,7 @@ from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.progress import Progress
 from seeknal.cli.workspace import Workspace, window_of
 from seeknal.coordinator import Coordinator, Report
-from seeknal.errors import InterruptedRunError, UnknownNameError
+from seeknal.errors import InterruptedRunError, UnknownNameError, UsageError
 from seeknal.execute import MAX_ATTEMPTS, Workbench
 from seeknal.executors.local import LocalExecutor
 from seeknal.flow import Flow
@@ -44,10 +44,12 @@ class Asked:
     workers: int | None
     dry_run: bool
     as_json: bool
+    redis: str | None = None
+    detach: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class Task:
     """One flow, with what is asked of it and what its data holds."""
 
     prepared: Prepared
@@ -56,6 +58,7 @@ class _Task:
 
     @property
     def zone(self) -> str:
+        """The flow's time zone."""
         return self.prepared.timezone
 
 
@@ -77,13 +80,39 @@ def run_flows(asked: Asked) -> int:
 def _run_all(asked: Asked, interrupts: Interrupts) -> int:
     with Workspace.open(asked.project_path) as space:
         now = time.time()
+        shared = choose_store(space, asked)
         tasks = [_task(space, asked, name) for name in space.names(asked.flows)]
         if asked.dry_run:
             return _dry_run(space, asked, tasks, now)
+        if shared:
+            from seeknal.cli.shared import run_shared
+
+            return run_shared(space, asked, tasks, now)
         return _run(space, asked, tasks, now, interrupts)
 
 
-def _task(space: Workspace, asked: Asked, name: str) -> _Task:
+def choose_store(space: Workspace, asked: Asked) -> bool:
+    """Decide where the run's state is; return whether workers that share it execute the run.
+
+    Raises:
+        UsageError: an option is for the other kind of run.
+    """
+    if asked.redis is not None:
+        space.project.home.use_redis(asked.redis)
+    shared = space.project.redis_url is not None
+    if asked.detach and not shared:
+        raise UsageError(
+            "--detach leaves a run to workers that share a Redis; give its address with --redis."
+        )
+    if asked.workers is not None and shared:
+        raise UsageError(
+            "--workers is for runs on this machine. Who works on a shared Redis is said where "
+            "workers are started: seeknal worker --concurrency N."
+        )
+    return shared
+
+
+def _task(space: Workspace, asked: Asked, name: str) -> Task:
     flow = space.project.flow(name)
     window = window_of(
         flow,
@@ -95,7 +124,7 @@ def _task(space: Workspace, asked: Asked, name: str) -> _Task:
     )
     prepared, data = space.ready(flow)
     _refuse_unknown(space, flow, window, data)
-    return _Task(prepared, window, data)
+    return Task(prepared, window, data)
 
 
 def _refuse_unknown(space: Workspace, flow: Flow, window: Window, data: Data) -> None:
@@ -112,7 +141,7 @@ def _refuse_unknown(space: Workspace, flow: Flow, window: Window, data: Data) ->
             )
 
 
-def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float) -> int:
+def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[Task], now: float) -> int:
     plans = [(t, t.prepared.plan(space.store, t.data, t.window, now)) for t in tasks]
     if asked.as_json:
         text.show_json({"flows": [text.plan_json(plan, t.zone) for t, plan in plans]})
@@ -128,7 +157,7 @@ def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float)
 
 
 def _run(
-    space: Workspace, asked: Asked, tasks: Sequence[_Task], now: float, interrupts: Interrupts
+    space: Workspace, asked: Asked, tasks: Sequence[Task], now: float, interrupts: Interrupts
 ) -> int:
     for task in tasks:
         output = output_of(space.project, space.project.flow(task.prepared.name))
@@ -144,7 +173,7 @@ def _run(
     )
     interrupts.hand_back = bench.hand_back
     space.touch()
-    reports: list[tuple[_Task, Report]] = []
+    reports: list[tuple[Task, Report]] = []
     try:
         workers = asked.workers or os.cpu_count() or 1
         with LocalExecutor(space.store, bench, workers) as executor:
@@ -153,18 +182,18 @@ def _run(
                 report = _run_one(space, asked, task, executor, owner, now)
                 reports.append((task, report))
                 if not asked.as_json:
-                    _conclude(task, report, asked)
+                    conclude(task, report, asked)
     finally:
         bench.close()
     if asked.as_json:
-        text.show_json({"flows": [_report_json(task, report) for task, report in reports]})
+        text.show_json({"flows": [report_json(task, report) for task, report in reports]})
     return 0 if all(report.complete for _, report in reports) else 1
 
 
 def _run_one(
-    space: Workspace, asked: Asked, task: _Task, executor: LocalExecutor, owner: str, now: float
+    space: Workspace, asked: Asked, task: Task, executor: LocalExecutor, owner: str, now: float
 ) -> Report:
-    watcher = _Watcher(task, asked)
+    watcher = Watcher(task, asked)
     coordinator = Coordinator(
         space.store,
         executor,
@@ -179,10 +208,10 @@ def _run_one(
         watcher.close()
 
 
-class _Watcher:
+class Watcher:
     """Shows one flow's run as it goes."""
 
-    def __init__(self, task: _Task, asked: Asked) -> None:
+    def __init__(self, task: Task, asked: Asked) -> None:
         self._task = task
         self._asked = asked
         self._progress = Progress(task.prepared.name, quiet=asked.as_json)
@@ -216,7 +245,7 @@ class _Watcher:
         self._progress.close()
 
 
-def _say_left_out(task: _Task, plan: Plan, asked: Asked) -> None:
+def _say_left_out(task: Task, plan: Plan, asked: Asked) -> None:
     if plan.beyond and plan.schedule:
         where = text.span(plan.beyond, task.zone)
         latest = task.data.extent and format_instant(int(task.data.extent[1]), task.zone)
@@ -243,7 +272,7 @@ def _say_left_out(task: _Task, plan: Plan, asked: Asked) -> None:
         )
 
 
-def _fill(task: _Task, asked: Asked) -> str:
+def _fill(task: Task, asked: Asked) -> str:
     return " ".join(["seeknal run --backfill --flow", task.prepared.name, *_where(asked)])
 
 
@@ -268,7 +297,7 @@ def _command(asked: Asked, flows: Sequence[str]) -> str:
     return " ".join([*words, *_where(asked)])
 
 
-def _conclude(task: _Task, report: Report, asked: Asked) -> None:
+def conclude(task: Task, report: Report, asked: Asked) -> None:
     """Print how a flow's run came out."""
     if report.counts:
         text.show(_summary(report))
@@ -306,7 +335,7 @@ def _summary(report: Report) -> str:
     )
 
 
-def _say_failures(task: _Task, report: Report) -> None:
+def _say_failures(task: Task, report: Report) -> None:
     for record in report.failed[:_ERRORS_SHOWN]:
         text.say(
             f"Failed: {text.unit_name(record.unit, task.zone)} after "
@@ -319,7 +348,8 @@ def _say_failures(task: _Task, report: Report) -> None:
         )
 
 
-def _report_json(task: _Task, report: Report) -> dict[str, Any]:
+def report_json(task: Task, report: Report) -> dict[str, Any]:
+    """Return how a flow's run came out, as JSON."""
     return {
         **text.plan_json(report.plan, task.zone),
         "complete": report.complete,

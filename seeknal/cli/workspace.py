@@ -12,7 +12,13 @@ from pathlib import Path
 from seeknal.cli.streams import say
 from seeknal.config import Settings
 from seeknal.engine.session import Engine
-from seeknal.errors import SeeknalError, TimeError, UnknownNameError, UsageError
+from seeknal.errors import (
+    DataUnavailableError,
+    SeeknalError,
+    TimeError,
+    UnknownNameError,
+    UsageError,
+)
 from seeknal.flow import Flow
 from seeknal.mirror import write_mirror
 from seeknal.plan import Data, Window
@@ -99,14 +105,30 @@ class Workspace:
         return prepare(self.project, flow, self.engine)
 
     def ready(self, flow: Flow) -> tuple[Prepared, Data]:
-        """Resolve and check a flow, and ask its input what it holds; errors name the flow."""
+        """Resolve and check a flow, and ask its input what it holds; errors name the flow.
+
+        Where workers share a store, one of them is asked what this machine cannot see.
+        """
+        shared = self.project.redis_url is not None
         try:
-            prepared = self.prepare(flow)
-            return prepared, prepared.data(self.engine)
+            if shared and not self.project.data_root.is_dir():
+                return self._ask_worker(flow)
+            try:
+                prepared = self.prepare(flow)
+                return prepared, prepared.data(self.engine)
+            except DataUnavailableError:
+                if not shared:
+                    raise
+                return self._ask_worker(flow)
         except SeeknalError as error:
             if repr(flow.name) in str(error):
                 raise
             raise type(error)(f"Flow {flow.name!r}: {error}") from None
+
+    def _ask_worker(self, flow: Flow) -> tuple[Prepared, Data]:
+        from seeknal.cli.shared import ask_worker
+
+        return ask_worker(self.project, self.store, flow)
 
     def change(self, action: str, what: str, reason: str = "") -> Change:
         """Describe a change by hand, for the audit."""

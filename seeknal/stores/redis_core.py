@@ -55,7 +55,7 @@ class Core:
         self._address = address_of(url)
         self._project = project
         self._prefix = prefix(project)
-        self._client: Any = client if client is not None else _connect(url)
+        self._client: Any = client if client is not None else connect(url)
         self._line = Line(self._client)
         self._checked = False
         self._outage = _Outage(lease)
@@ -156,7 +156,12 @@ class _Outage:
         return self._broken or time.monotonic() < self._until
 
 
-def _connect(url: str) -> redis.Redis:
+def connect(url: str) -> redis.Redis:
+    """Return a client of a Redis, with the options of every connection to it.
+
+    Raises:
+        StoreError: ``url`` has options that cannot be read.
+    """
     retry = Retry(NoBackoff(), 0)  # what may be repeated is decided verb by verb
     options = dict(_OPTIONS)
     if urlsplit(url).scheme == "unix":

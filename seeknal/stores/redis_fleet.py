@@ -72,7 +72,9 @@ class FleetVerbs(Core):
         """Return how many units are queued, in backoff or running, of runs not paused."""
         return int(self._ask(lambda: self._client.zcard(self.pending_key), repeat=True))
 
-    def due(self, limit: int = 1000, lost_after: float | None = None) -> list[Due]:
+    def due(
+        self, limit: int = 1000, lost_after: float | None = None, window: int | None = None
+    ) -> list[Due]:
         """Pick units that need a message now, and note that it is sent.
 
         Those are units that were fed, whose backoff is over, that were reaped, handed back or
@@ -81,13 +83,16 @@ class FleetVerbs(Core):
         once, so however many call, no more is published than is queued.
 
         With ``lost_after``, units whose message was sent longer ago than that many seconds and
-        not taken since come first. Pass it only when the broker holds no message: else a unit
-        gets a second one, which is harmless, but is more than the window lacks.
+        not taken since come first. Pass no less than the broker's oldest message is old: else a
+        unit gets a second one, which is harmless, but is more than the window lacks.
+
+        With ``window``, others are picked only as long as fewer messages than that are under
+        way in all, so that those who ask at the same time exceed it no more than one does.
 
         A message that could not be published after all counts as lost, by and by.
         """
         patience = "" if lost_after is None else round(lost_after * MICRO)
-        flat = self._call("due", limit, patience)
+        flat = self._call("due", limit, patience, "" if window is None else window)
         return [Due(*row) for row in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
 
     def beat(self, worker: str, detail: Mapping[str, Any], seconds: float = 60.0) -> None:

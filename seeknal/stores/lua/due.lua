@@ -2,9 +2,10 @@
 -- claiming, of each run no more than its cap leaves room for.
 -- KEYS[1] the project's prefix   ARGV[1] how many at most
 -- ARGV[2] microseconds after which a message that nobody took counts as lost, or ''
+-- ARGV[3] how many messages may be under way in all, or ''
 -- Returns run, flow, unit by turns.
 -- uses base runs units
-local limit, patience = tonumber(ARGV[1]), tonumber(ARGV[2])
+local limit, patience, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = clock()
 local found = {}
 
@@ -29,7 +30,11 @@ local function room(most)
 end
 
 wake(now, 1000)
-for _, name in ipairs(call('ZRANGE', key('active'), 0, -1)) do
+local active = call('ZRANGE', key('active'), 0, -1)
+for _, name in ipairs(window and active or {}) do
+  window = window - call('ZCARD', key('sent', string.match(name, '^%d+:(.*)$')))
+end
+for _, name in ipairs(active) do
   local run = load_run(string.match(name, '^%d+:(.*)$'))
   local sent, unsent = key('sent', run.id), key('unsent', run.id)
   if patience then
@@ -38,14 +43,15 @@ for _, name in ipairs(call('ZRANGE', key('active'), 0, -1)) do
       send(run, call('ZRANGEBYSCORE', sent, '-inf', int(now - patience), 'LIMIT', 0, lost))
     end
   end
-  local left = limit
+  local left = window and math.min(limit, window) or limit
   if run.max_active then
-    left = run.max_active - run.running - call('ZCARD', sent)
+    left = math.min(left, run.max_active - run.running - call('ZCARD', sent))
   end
   while room(left) > 0 do
     local units = call('ZRANGE', unsent, 0, room(left) - 1)
     send(run, units)
     left = left - #units
+    window = window and window - #units
     if #units == 0 then
       break
     end

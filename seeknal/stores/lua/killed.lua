@@ -1,0 +1,48 @@
+-- Note that the process that ran a unit was killed. It costs no attempt of those that errors
+-- cost, but is counted: too often, and the unit has failed, whoever runs it by now.
+-- KEYS[1] the project's prefix
+-- ARGV[1] flow   ARGV[2] run   ARGV[3] unit   ARGV[4] worker   ARGV[5] how often is too often
+-- ARGV[6] why    ARGV[7] the error once it is too often   ARGV[8] microseconds until it is ready
+-- Returns how often it happened by now; 0 if the unit has no record to fail.
+-- uses base ranges runs units flows
+local flow, id, unit, worker = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local limit, wait = tonumber(ARGV[5]), tonumber(ARGV[8])
+local run, plan = load_run(id), planned(id, unit)
+local found = plan and details(id, unit)
+if not run or not plan or found.state == 'failed' then
+  return 0
+end
+local name = member(id, unit)
+local times = call('HINCRBY', key('unit', name), 'kills', 1)
+local mine = found.state == 'running' and found.worker == worker
+if times < limit and not mine then
+  return times
+end
+call('HDEL', key('holders', flow), unit)
+call('ZREM', key('leases'), name)
+unqueue(id, unit)
+local final = times >= limit
+local ready = final and '0' or int(clock() + wait)
+call(
+  'HSET', key('unit', name), 'state', final and 'failed' or 'waiting', 'ready', ready,
+  'error', final and ARGV[7] or ARGV[6], 'worker', '', 'until', '0'
+)
+if final then
+  call('ZREM', key('pending'), name)
+  drop_failure(flow, unit)
+  call('HSET', key('failed', flow), unit, id)
+  if plan.start then
+    remember(key('failures', flow), flow, unit, plan.start, plan.stop)
+  end
+  run.failed, run.live = run.failed + 1, run.live - 1
+else
+  call('ZADD', key('waiting'), ready, name)
+  call('ZADD', key('pending'), 'XX', ready, name)
+  run.retries = run.retries + 1
+end
+if found.state == 'running' then
+  run.running = run.running - 1
+end
+tell(run, final and 'failed' or 'retry', unit, worker, final and ARGV[7] or ARGV[6])
+count(run, found.state == 'running')
+return times

@@ -1,0 +1,90 @@
+"""What workers and those who look after them need of the Redis store, beyond the contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from seeknal.stores.redis_core import MICRO, Core
+from seeknal.stores.redis_keys import KINDS, PROJECTS
+from seeknal.stores.redis_values import json_of, readable
+from seeknal.workflow.units import Unit
+
+# A process that is killed this often at one unit is killed by the unit.
+KILLS: Final = 5
+
+
+class WorkerVerbs(Core):
+    """Killed processes, unseen inputs, and questions that only a worker can answer."""
+
+    def active(self) -> list[str]:
+        """Return the ids of the active runs: by priority, then the run's age."""
+        key = self._key("active")
+        names = self._ask(lambda: self._client.zrange(key, 0, -1), repeat=True)
+        return [name.partition(":")[2] for name in names]
+
+    def announce(self) -> None:
+        """Make the project known to workers that serve every project of this Redis."""
+        self._ask(lambda: self._client.sadd(PROJECTS, self._project), repeat=True)
+
+    def killed(self, run_id: str, unit: Unit, worker: str, why: str, retry_in: float) -> int:
+        """Note that the process which ran a unit was killed; return how often that happened.
+
+        The unit is tried again in ``retry_in`` seconds, unless somebody else has it by now. The
+        fifth time it fails for good, as what kills whoever runs it. These are counted apart
+        from the attempts that errors cost. 0 if there is nothing left to try.
+        """
+        poison = f"Given up: the processes that ran this unit were killed {KILLS} times; {why}"
+        wait = round(retry_in * MICRO)
+        args = (unit.flow, run_id, unit.key, worker, KILLS, why, poison, wait)
+        return int(self._call("killed", *args))
+
+    def lacking(self, run_id: str, name: str, machine: str) -> int:
+        """Note that a machine cannot see the input of a run's unit, by its key.
+
+        Returns how many machines could not by now.
+        """
+        return int(self._call("lacking", run_id, name, machine, repeat=True))
+
+    def ask(self, name: str, question: Mapping[str, Any]) -> None:
+        """Leave a question (JSON values) for whichever worker takes the message that names it."""
+        self._leave("question", name, question)
+
+    def asked(self, name: str) -> Mapping[str, Any] | None:
+        """Return a question, or None if nobody waits for its answer any more."""
+        return self._read("question", name)
+
+    def answer(self, name: str, answer: Mapping[str, Any]) -> None:
+        """Answer a question."""
+        self._leave("answer", name, answer)
+
+    def answered(self, name: str) -> Mapping[str, Any] | None:
+        """Return the answer to a question, or None while there is none."""
+        return self._read("answer", name)
+
+    def withdraw(self, name: str) -> None:
+        """Take a question and its answer away."""
+        keys = (self._key("question", name), self._key("answer", name))
+        self._ask(lambda: self._client.delete(*keys), repeat=True)
+
+    def _leave(self, kind: str, name: str, value: Mapping[str, Any]) -> None:
+        key, text, ttl = self._key(kind, name), json_of(dict(value)), KINDS[kind].ttl
+        self._ask(lambda: self._client.set(key, text, ex=ttl), repeat=True)
+
+    def _read(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        key = self._key(kind, name)
+        text = self._ask(lambda: self._client.get(key), repeat=True)
+        with readable("a worker's answer"):
+            return None if text is None else dict(json.loads(text))
+
+
+class Registry(Core):
+    """The projects of a Redis, for those who serve all of them."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "")
+
+    def projects(self) -> list[str]:
+        """Return the names of the projects that runs were launched of, sorted."""
+        return sorted(self._ask(lambda: self._client.smembers(PROJECTS), repeat=True))

@@ -1,0 +1,72 @@
+"""The Celery app of the worker: ``celery -A worker.app worker``.
+
+It serves every project whose runs were launched on the Redis that ``SEEKNAL_REDIS_URL`` names;
+``SEEKNAL_DATA_ROOT`` is where their data are on this machine (default: the working folder).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from celery import signals
+
+from seeknal.config import load_settings
+from seeknal.errors import SeeknalError
+from seeknal.executors.celery import make_app
+from worker.crew import Crew
+from worker.desk import Desk
+from worker.janitor import Janitor, janitor_step
+from worker.tasks import register
+
+try:
+    settings = load_settings()
+except SeeknalError as error:
+    sys.exit(str(error))
+if settings.redis_url is None:
+    sys.exit("Set SEEKNAL_REDIS_URL to the address of the Redis that the workers share.")
+url: str = settings.redis_url
+
+crew = Crew()
+app = make_app(url, grace=settings.grace)
+app.set_current()
+register(app, crew, lambda: Desk(settings, url, crew.name, crew.slots, crew.drain))
+app.steps["worker"].add(janitor_step(lambda: Janitor(url, crew, lease=settings.lease), crew))
+
+
+def _assemble(sender: Any, **_: Any) -> None:
+    slots = sender.concurrency if isinstance(sender.concurrency, int) else os.cpu_count() or 1
+    crew.assemble(sender.hostname, slots)
+    # Nobody listens to what these would tell, and each costs connections and a second at start.
+    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+
+
+def _attend(sender: Any, **_: Any) -> None:
+    """Know the consumer; and tell the pool to stop before Celery begins to."""
+    crew.attach(sender)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        _precede(number)
+
+
+def _precede(number: signal.Signals) -> None:
+    known = signal.getsignal(number)
+    if not callable(known) or number in _preceded:
+        return
+    _preceded.add(number)
+    main = os.getpid()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if os.getpid() == main:
+            crew.drain.begin(0.0 if crew.drain.is_on else settings.grace)
+        known(signum, frame)
+
+    signal.signal(number, stop)
+
+
+_preceded: set[signal.Signals] = set()
+
+signals.worker_init.connect(_assemble, weak=False)
+signals.worker_ready.connect(_attend, weak=False)

@@ -1,0 +1,161 @@
+"""What a worker's main process knows of its pool processes, and how it steers them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from celery.utils.log import get_logger
+from celery.worker import state
+
+from seeknal.executors.celery import QUEUE, UNIT_TASK
+from seeknal.workflow.units import Unit
+from worker.desk import member
+from worker.drain import Drain
+
+LACKS: Final = "lacks "
+# So many units in a row whose input is not seen, and the worker stands aside for a while.
+_STREAK: Final = 3
+_ASIDE: Final = 15.0
+
+logger = get_logger("seeknal.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A pool process was killed at a unit."""
+
+    project: str
+    run: str
+    unit: Unit
+    worker: str
+    why: str
+
+
+class Crew:
+    """One worker: a main process and its pool. Used from the main process only.
+
+    Attributes:
+        name: the worker's name; no other worker has it, now or later.
+        drain: what tells the pool to stop.
+    """
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.drain = Drain()
+        self.slots = 1
+        self._consumer: Any = None
+        self._killed: SimpleQueue[Killed] = SimpleQueue()
+        self._streak = 0
+        self._lacks = ""
+        self._aside_until = 0.0
+
+    def assemble(self, nodename: str, slots: int) -> None:
+        """Name the worker and say how many units it runs at once."""
+        self.name = f"{nodename}/{os.getpid()}"
+        self.slots = slots
+
+    def attach(self, consumer: Any) -> None:
+        """Know the consumer, in order to stop and start what it takes."""
+        self._consumer = consumer
+
+    # -- what becomes of units ----------------------------------------------------------------
+
+    def ended(self, said: str) -> None:
+        """Note what a pool process said of a message; too often blind, and we stand aside."""
+        text = said.strip("'\"")
+        if not text.startswith(LACKS):
+            if text == "done":
+                self._streak, self._lacks = 0, ""
+            return
+        self._streak += 1
+        self._lacks = text[len(LACKS) :]
+        if self._streak >= _STREAK and not self._aside_until:
+            logger.warning("Standing aside for %d s: %s", _ASIDE, self._lacks)
+            self._aside_until = time.monotonic() + _ASIDE
+            self._steer("cancel_task_queue")
+
+    def look_again(self) -> None:
+        """Take messages again once we stood aside for long enough: what lacked may be there."""
+        if self._aside_until and time.monotonic() > self._aside_until and not self.drain.is_on:
+            self._aside_until = 0.0
+            self._streak = _STREAK - 1
+            self._steer("add_task_queue")
+
+    def lost(self, args: Any, kwargs: Any, pid: int | None, why: str) -> None:
+        """Note that a pool process was killed while it had a message."""
+        if state.should_stop is not None or state.should_terminate is not None or not pid:
+            return  # we stop: that is no fault of the unit
+        try:
+            project, flow, _, key = args
+            unit = Unit.from_key(flow, key)
+            self._killed.put(Killed(project, kwargs["run"], unit, member(self.name, pid), why))
+        except Exception as error:
+            logger.warning("A message without a unit was lost: %s", error)
+
+    def killed(self) -> Iterator[Killed]:
+        """Yield each killed process once."""
+        while True:
+            try:
+                yield self._killed.get_nowait()
+            except Empty:
+                return
+
+    def put_back(self, killed: Killed) -> None:
+        """Have a killed process yielded again later: the store could not be told."""
+        self._killed.put(killed)
+
+    # -- what is told of us -------------------------------------------------------------------
+
+    def detail(self, project: str) -> dict[str, Any]:
+        """Return what a beat says: what we do, in how many slots, and what we lack."""
+        busy = list(_busy())
+        found: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "slots": self.slots,
+            "state": self._state(),
+            "busy": [one for name, one in busy if name == project],
+            "elsewhere": sum(name != project for name, _ in busy),
+        }
+        if self._lacks:
+            found["lacks"] = self._lacks
+        return found
+
+    def _state(self) -> str:
+        if self.drain.is_on:
+            return "draining"
+        return "standing aside" if self._aside_until else "working"
+
+    def _steer(self, verb: str) -> None:
+        if self._consumer is not None:
+            # In the consumer's own loop: its connection is not for other threads.
+            self._consumer.call_soon(getattr(self._consumer, verb), QUEUE)
+
+
+def _busy() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the project of each unit that runs, and what is told of it."""
+    try:
+        requests = list(state.active_requests)
+    except RuntimeError:  # it changed under our hands; the next beat will tell
+        return
+    for request in requests:
+        if request.name != UNIT_TASK or len(request.args) != 4:
+            continue
+        project, flow, name, _ = request.args
+        started = request.time_start
+        yield (
+            project,
+            {
+                "flow": flow,
+                "slice": name,
+                "run": request.kwargs.get("run", ""),
+                "pid": request.worker_pid,
+                "seconds": round(time.monotonic() - started, 1) if started else 0.0,
+            },
+        )
