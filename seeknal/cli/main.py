@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from seeknal import __version__
-from seeknal.cli import flows, intervals, run, streams
+from seeknal.cli import fleet, flows, intervals, run, runs, streams
 from seeknal.errors import InterruptedRunError, SeeknalError
 
 app = typer.Typer(
@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 app.command("init")(flows.init)
 app.command("run")(run.run)
+app.command("worker")(fleet.worker)
+app.command("workers")(fleet.workers)
+app.add_typer(runs.app, name="runs")
 app.add_typer(flows.app, name="flows")
 app.add_typer(intervals.app, name="intervals")
 

@@ -16,6 +16,24 @@ ProjectPath = Annotated[
         show_default=False,
     ),
 ]
+Redis = Annotated[
+    str | None,
+    typer.Option(
+        "--redis",
+        metavar="URL",
+        help="The shared Redis. Default: SEEKNAL_REDIS_URL, or the project's.",
+        show_default=False,
+    ),
+]
+ProjectName = Annotated[
+    str | None,
+    typer.Option(
+        "--project",
+        metavar="NAME",
+        help="The project, by its name in the Redis; its folder need not be here.",
+        show_default=False,
+    ),
+]
 Flows = Annotated[
     list[str] | None,
     typer.Option(
