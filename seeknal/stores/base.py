@@ -159,7 +159,8 @@ class Store(Protocol):
 
         Its planned ranges and values join the flow's unfinished ones; failed records within
         them are dropped. Returns False, changing nothing, if ``version`` is not the current
-        one: read :meth:`holds` again and plan anew. A run of no units is done at once.
+        one: read :meth:`holds` again and plan anew. A run of no units is done at once; what it
+        plans is unfinished all the same.
 
         Raises:
             StoreError: there is a run of that id already.
@@ -306,6 +307,14 @@ class Store(Protocol):
 
     def release(self, claim: Claim) -> None:
         """Hand a unit back, ready at once, without an attempt; nothing if the token is stale."""
+        ...
+
+    def raise_token(self, least: int) -> int:
+        """Let every later token be greater than ``least``; return the greatest one so far.
+
+        For state that comes from elsewhere: another store, or outputs, which carry the tokens
+        that they were made under. ``raise_token(0)`` changes nothing. Below 2**53.
+        """
         ...
 
     def reap(self, limit: int = 500) -> list[UnitRecord]:

@@ -52,6 +52,7 @@ UPDATE units SET token = 0, worker = '', until = 0,
 WHERE seq = ?
 """
 _TOKEN = "UPDATE tokens SET last = max(last + 1, ?) RETURNING last"
+_RAISE_TOKEN = "UPDATE tokens SET last = max(last, ?) RETURNING last"
 _LEASE = f"UPDATE units SET state = {RUNNING}, token = ?, worker = ?, until = ? WHERE seq = ?"
 _COUNT_RUNNING = "UPDATE runs SET running = running + ? WHERE id = ? RETURNING flow, status"
 _RENEW = f"""
@@ -249,6 +250,12 @@ class UnitVerbs(Core):
             db.execute(_HAND_BACK, (seq,))
             note = Note("released", claim.unit.key, claim.worker)
             self._tally(db, claim.run, note, running=-1 if running else 0)
+
+    def raise_token(self, least: int) -> int:
+        """Let every later token be greater than ``least``; return the greatest one so far."""
+        with self._db.write() as db:
+            token: int = db.execute(_RAISE_TOKEN, (least,)).fetchone()[0]
+            return token
 
     def reap(self, limit: int = 500) -> list[UnitRecord]:
         """Queue again the running units whose lease expired, or whose worker process is dead."""

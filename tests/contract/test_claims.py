@@ -227,6 +227,25 @@ def test_tokens_grow_also_after_the_clock_steps_back(
     assert take(harness.open(), harness.lease).token == first.token + 1
 
 
+def test_tokens_grow_from_one_that_is_known_from_elsewhere(store: Store, harness: Harness) -> None:
+    launch(store, hour(0), hour(1))
+    first = take(store, harness.lease).token
+    assert store.raise_token(0) == first
+    assert store.raise_token(first - 1) == first
+    ahead = first + 10**12
+    assert store.raise_token(ahead) == ahead
+    assert harness.open().raise_token(0) == ahead
+    assert take(harness.open(), harness.lease).token == ahead + 1
+
+
+def test_raising_the_token_revokes_nothing(store: Store, harness: Harness) -> None:
+    launch(store, hour(0))
+    claim = take(store, harness.lease)
+    store.raise_token(claim.token + 10**12)
+    assert store.renew(claim, harness.lease)
+    finish(store, claim)
+
+
 def test_tokens_grow_when_a_unit_is_claimed_again(store: Store, harness: Harness) -> None:
     launch(store, hour(0))
     first = take(store, harness.lease)

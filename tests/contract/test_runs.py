@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from seeknal.errors import LeaseLostError, StoreError, UsageError
@@ -122,6 +124,14 @@ def test_a_run_of_no_units_is_done_at_once(store: Store) -> None:
     run = register(store, new_run())
     assert status_of(store, run.id) is RunStatus.DONE
     assert held_by(store) == []
+
+
+def test_what_a_run_of_no_units_plans_is_unfinished(store: Store) -> None:
+    run = register(store, replace(new_run(hour(0), value("EU")), units=0))
+    assert status_of(store, run.id) is RunStatus.DONE
+    assert store.state(FLOW).unfinished == span(hour(0))
+    assert store.state(FLOW).unfinished_values == {"EU"}
+    assert store.claim(WORKER, 60.0) is None
 
 
 def test_runs_come_newest_first(store: Store, harness: Harness) -> None:
