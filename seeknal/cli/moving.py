@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from seeknal.cli import text
@@ -19,9 +20,17 @@ from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import Completion
 
 
-def export_to(path: Path | None, file: Path) -> None:
-    """Write a project's state to a file."""
+@contextmanager
+def _opened(path: Path | None, redis: str | None) -> Iterator[Workspace]:
     with Workspace.open(path) as space:
+        if redis is not None:
+            space.project.home.use_redis(redis)
+        yield space
+
+
+def export_to(path: Path | None, redis: str | None, file: Path) -> None:
+    """Write a project's state to a file."""
+    with _opened(path, redis) as space:
         busy = busy_flows(space.store)
         if busy:
             text.say(
@@ -33,9 +42,9 @@ def export_to(path: Path | None, file: Path) -> None:
         text.show(f"Exported {text.plural(len(state.flows), 'flow')} to {file}.")
 
 
-def import_from(path: Path | None, file: Path, reason: str) -> None:
+def import_from(path: Path | None, redis: str | None, file: Path, reason: str) -> None:
     """Merge a file's state into the project's."""
-    with Workspace.open(path) as space:
+    with _opened(path, redis) as space:
         state = read_state(file)
         if state.project != space.project.name:
             raise ConfigError(
@@ -98,9 +107,11 @@ def _unfinished(merged: Merged, zone: str) -> str:
 # -- rebuilding ------------------------------------------------------------------------------
 
 
-def rebuild_from_output(path: Path | None, names: Sequence[str], *, dry_run: bool) -> int:
+def rebuild_from_output(
+    path: Path | None, redis: str | None, names: Sequence[str], *, dry_run: bool
+) -> int:
     """Restore flows' state from their output; 1 if files were left alone."""
-    with Workspace.open(path) as space:
+    with _opened(path, redis) as space:
         left = False
         for flow in space.flows(names):
             found = _survey(space, flow)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal.cli.options import Flows, ProjectPath
+from seeknal.cli.options import Flows, ProjectPath, Redis
 
 app = typer.Typer(help="Move, keep and restore what is known to be done.", no_args_is_help=True)
 
@@ -15,7 +15,7 @@ _File = Annotated[Path, typer.Argument(metavar="FILE", help="The state file.")]
 
 
 @app.command("export")
-def export(file: _File, project_path: ProjectPath = None) -> None:
+def export(file: _File, project_path: ProjectPath = None, redis: Redis = None) -> None:
     """Write the state of all flows to a file.
 
     \b
@@ -25,13 +25,14 @@ def export(file: _File, project_path: ProjectPath = None) -> None:
     """
     from seeknal.cli.moving import export_to
 
-    export_to(project_path, file)
+    export_to(project_path, redis, file)
 
 
 @app.command("import")
 def import_(
     file: _File,
     project_path: ProjectPath = None,
+    redis: Redis = None,
     reason: Annotated[
         str,
         typer.Option(
@@ -44,16 +45,18 @@ def import_(
     \b
     Examples:
       seeknal state import state.json
-      seeknal state import state.json --reason "Moved to Redis"
+      seeknal state import state.json --redis redis://queue:6379/0 \\
+        --reason "Moved to Redis"
     """
     from seeknal.cli.moving import import_from
 
-    import_from(project_path, file, reason)
+    import_from(project_path, redis, file, reason)
 
 
 @app.command()
 def rebuild(
     project_path: ProjectPath = None,
+    redis: Redis = None,
     flow: Flows = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restored, and change nothing.")
@@ -68,4 +71,4 @@ def rebuild(
     """
     from seeknal.cli.moving import rebuild_from_output
 
-    raise typer.Exit(rebuild_from_output(project_path, flow or [], dry_run=dry_run))
+    raise typer.Exit(rebuild_from_output(project_path, redis, flow or [], dry_run=dry_run))

@@ -44,6 +44,7 @@ _REPLIES: Final = {
     ),
     "WRONGPASS": _DENIED,
     "NOPERM": _NO_PERMISSION,
+    "ACL failure in script": _NO_PERMISSION,
     "OOM": _FULL,
     "READONLY": _REPLICA,
     "MISCONF": (

@@ -83,6 +83,14 @@ class Core:
         """Close the file; later calls raise StoreError."""
         self._db.close()
 
+    def verify(self) -> None:
+        """Read the whole file.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        self._db.verify()
+
     def _audit(self, db: sqlite3.Connection, flow: str, change: Change) -> None:
         db.execute(_SEE_FLOW, (flow,))
         db.execute(

@@ -51,6 +51,17 @@ class Database:
         with self._transaction("BEGIN") as connection:
             yield connection
 
+    def verify(self) -> None:
+        """Read the whole file.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        with self.read() as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise StoreError(f"The state file {self.path} {_DAMAGED.format(error=found)}")
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         if self._pid != os.getpid():

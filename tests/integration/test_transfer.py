@@ -218,6 +218,17 @@ def test_a_project_moves_to_redis_and_back_by_commands(shop: Sandbox, project: s
     assert state_of(shop) == before
 
 
+def test_the_redis_can_be_named(shop: Sandbox, project: str) -> None:
+    (shop.root / "seeknal_project.yml").write_text(f"name: {project}\n")
+    url = shared_server().url
+    before = state_of(shop)
+    shop.seeknal("state", "export", "state.json")
+    shop.seeknal("state", "import", "state.json", "--redis", url)
+    shop.seeknal("state", "export", "again.json", "--redis", url)
+    assert read_state(shop.root / "again.json").flows["events_flow"].state == before
+    assert "10 known already" in shop.seeknal("state", "rebuild", "--redis", url).out
+
+
 def test_a_file_of_another_project_changes_nothing(shop: Sandbox) -> None:
     shop.seeknal("state", "export", "state.json")
     file = shop.root / "state.json"
