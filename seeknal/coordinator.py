@@ -16,6 +16,7 @@ from seeknal.errors import ConflictError, InterruptedRunError, StoreUnavailableE
 from seeknal.plan import Data, Held, Part, Plan, Window, make_plan
 from seeknal.resolve import Prepared
 from seeknal.stores.base import Holds, Store
+from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Counts, Run, RunStatus, UnitRecord
 from seeknal.workflow.units import stamp
 
@@ -23,6 +24,7 @@ _TICK = 0.1
 _REAP = 1.0
 # Attempts to register while other coordinators come and go, before giving up on this one.
 _TRIES = 100
+_NONE = IntervalSet()
 
 
 class Driver(Protocol):
@@ -58,7 +60,8 @@ class Report:
     """How a flow's run came out.
 
     ``left`` is what the window still lacks: failed units (``failed`` has their records), and
-    what other runs hold or gave up.
+    what other runs hold or gave up. ``taken_back`` is time beside it whose output went because
+    part of it was done again in another shape.
     """
 
     plan: Plan
@@ -67,6 +70,7 @@ class Report:
     counts: tuple[Counts, ...] = ()
     failed: tuple[UnitRecord, ...] = ()
     stopped: RunStatus | None = None
+    taken_back: IntervalSet = _NONE
 
     @property
     def complete(self) -> bool:
@@ -109,6 +113,7 @@ class Coordinator:
             KeyboardInterrupt: it was interrupted, and goes on without us: it has no owner.
         """
         pass_ = _Pass(self, prepared, data, window, now)
+        before = self.store.state(prepared.name).completed
         first = pass_.plan()
         self.observer.planned(first)
         try:
@@ -124,7 +129,8 @@ class Coordinator:
         wanted = Held.of_planned(left.planned)
         failed = [r for r in self.store.failed(prepared.name) if wanted.has(r.unit)]
         counts = tuple(self.store.counts(run.id) for run in pass_.runs)
-        return Report(first, left, tuple(pass_.runs), counts, tuple(failed), stopped)
+        taken = before - self.store.state(prepared.name).completed - wanted.time
+        return Report(first, left, tuple(pass_.runs), counts, tuple(failed), stopped, taken)
 
     def launch(self, prepared: Prepared, data: Data, window: Window, now: float) -> Launch:
         """Register what a window lacks, and leave it to others to execute.

@@ -50,11 +50,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One flow, with what is asked of it and what its data holds."""
+    """One flow, with what is asked of it and what its data holds; ``alone`` is the only one."""
 
     prepared: Prepared
     window: Window
     data: Data
+    alone: bool = True
 
     @property
     def zone(self) -> str:
@@ -81,7 +82,8 @@ def _run_all(asked: Asked, interrupts: Interrupts) -> int:
     with Workspace.open(asked.project_path) as space:
         now = time.time()
         shared = choose_store(space, asked)
-        tasks = [_task(space, asked, name) for name in space.names(asked.flows)]
+        names = space.names(asked.flows)
+        tasks = [_task(space, asked, name, alone=len(names) == 1) for name in names]
         if asked.dry_run:
             return _dry_run(space, asked, tasks, now)
         if shared:
@@ -112,7 +114,7 @@ def choose_store(space: Workspace, asked: Asked) -> bool:
     return shared
 
 
-def _task(space: Workspace, asked: Asked, name: str) -> Task:
+def _task(space: Workspace, asked: Asked, name: str, *, alone: bool) -> Task:
     flow = space.project.flow(name)
     window = window_of(
         flow,
@@ -124,7 +126,7 @@ def _task(space: Workspace, asked: Asked, name: str) -> Task:
     )
     prepared, data = space.ready(flow)
     _refuse_unknown(space, flow, window, data)
-    return Task(prepared, window, data)
+    return Task(prepared, window, data, alone)
 
 
 def _refuse_unknown(space: Workspace, flow: Flow, window: Window, data: Data) -> None:
@@ -148,7 +150,7 @@ def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[Task], now: float) 
         return 0
     for task, plan in plans:
         if plan.parts:
-            text.show(f"Would process {text.what(plan)} of {plan.flow}:")
+            text.show(f"Would process {text.what(plan, plan.flow)}:")
             text.show_lines(text.plan_lines(plan, task.zone), every=False)
         else:
             text.show(f"Nothing to do for {plan.flow}.")
@@ -223,7 +225,8 @@ class Watcher:
             return
         if plan.parts:
             where = text.parts_span(plan.parts, self._task.zone)
-            text.show(f"Processing {text.what(plan)} ({where})")
+            whose = "" if self._task.alone else plan.flow
+            text.show(f"Processing {text.what(plan, whose)} ({where})")
         else:
             text.show(f"Nothing to do for {plan.flow}.")
         _say_left_out(self._task, plan, self._asked)
@@ -301,6 +304,11 @@ def conclude(task: Task, report: Report, asked: Asked) -> None:
     """Print how a flow's run came out."""
     if report.counts:
         text.show(_summary(report))
+    if report.taken_back:
+        text.say(
+            f"Taken back: {text.span(report.taken_back, task.zone)}, which was done in longer "
+            f"intervals that were partly done again; fill with: {_fill(task, asked)}"
+        )
     if report.complete:
         return
     if report.stopped is RunStatus.PAUSED:

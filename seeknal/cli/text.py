@@ -58,16 +58,17 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
-def what(plan: Plan) -> str:
-    """Return ``3 new intervals`` or ``5 intervals: 3 new, 2 unfinished``."""
+def what(plan: Plan, of: str = "") -> str:
+    """Return ``3 new intervals`` or ``5 intervals: 3 new, 2 unfinished``; ``of`` a flow, if any."""
     noun = "interval" if plan.schedule else "partition"
+    whose = f" of {of}" if of else ""
     counts = {reason: plan.count(reason) for reason in Reason}
     present = {reason: count for reason, count in counts.items() if count}
     total = sum(present.values())
     if len(present) == 1:
-        return plural(total, f"{next(iter(present))} {noun}")
+        return plural(total, f"{next(iter(present))} {noun}") + whose
     detail = ", ".join(f"{count:,} {reason}" for reason, count in present.items())
-    return f"{plural(total, noun)}: {detail}"
+    return f"{plural(total, noun)}{whose}: {detail}"
 
 
 def intervals(schedule: Schedule, ranges: IntervalSet) -> Iterable[tuple[int, int]]:
