@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Any
 
 from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
 
 from seeknal.config import load_settings
 from seeknal.errors import SeeknalError
 from seeknal.executors.celery import make_app
+from worker import broker
 from worker.crew import Crew
 from worker.desk import Desk
 from worker.janitor import Janitor, janitor_step
@@ -30,10 +33,13 @@ if settings.redis_url is None:
     sys.exit("Set SEEKNAL_REDIS_URL to the address of the Redis that the workers share.")
 url: str = settings.redis_url
 
+broker.use()
+# Of how a later Celery will treat what runs when the connection is lost: that is set for good.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 crew = Crew()
 app = make_app(url, grace=settings.grace)
 app.set_current()
-register(app, crew, lambda: Desk(settings, url, crew.name, crew.slots, crew.drain))
+register(app, crew, lambda: Desk(settings, url, crew.name, crew.slots, crew.slate))
 app.steps["worker"].add(janitor_step(lambda: Janitor(url, crew, lease=settings.lease), crew))
 
 
@@ -60,7 +66,7 @@ def _precede(number: signal.Signals) -> None:
 
     def stop(signum: int, frame: FrameType | None) -> None:
         if os.getpid() == main:
-            crew.drain.begin(0.0 if crew.drain.is_on else settings.grace)
+            crew.slate.drain(0.0 if crew.slate.is_draining else settings.grace)
         known(signum, frame)
 
     signal.signal(number, stop)

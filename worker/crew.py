@@ -16,11 +16,8 @@ from celery.worker import state
 from seeknal.executors.celery import QUEUE, UNIT_TASK
 from seeknal.workflow.units import Unit
 from worker.desk import member
-from worker.drain import Drain
+from worker.slate import STREAK, Slate
 
-LACKS: Final = "lacks "
-# So many units in a row whose input is not seen, and the worker stands aside for a while.
-_STREAK: Final = 3
 _ASIDE: Final = 15.0
 
 logger = get_logger("seeknal.worker")
@@ -42,17 +39,15 @@ class Crew:
 
     Attributes:
         name: the worker's name; no other worker has it, now or later.
-        drain: what tells the pool to stop.
+        slate: what it and its pool tell each other.
     """
 
     def __init__(self) -> None:
         self.name = ""
-        self.drain = Drain()
+        self.slate = Slate()
         self.slots = 1
         self._consumer: Any = None
         self._killed: SimpleQueue[Killed] = SimpleQueue()
-        self._streak = 0
-        self._lacks = ""
         self._aside_until = 0.0
 
     def assemble(self, nodename: str, slots: int) -> None:
@@ -66,25 +61,16 @@ class Crew:
 
     # -- what becomes of units ----------------------------------------------------------------
 
-    def ended(self, said: str) -> None:
-        """Note what a pool process said of a message; too often blind, and we stand aside."""
-        text = said.strip("'\"")
-        if not text.startswith(LACKS):
-            if text == "done":
-                self._streak, self._lacks = 0, ""
-            return
-        self._streak += 1
-        self._lacks = text[len(LACKS) :]
-        if self._streak >= _STREAK and not self._aside_until:
-            logger.warning("Standing aside for %d s: %s", _ASIDE, self._lacks)
-            self._aside_until = time.monotonic() + _ASIDE
+    def look_round(self) -> None:
+        """Take no messages while our inputs are not seen; try again after a while."""
+        now = time.monotonic()
+        if self.slate.is_blind and not self._aside_until:
+            logger.warning("Standing aside for %d s: %s", _ASIDE, self.slate.lacks)
+            self._aside_until = now + _ASIDE
             self._steer("cancel_task_queue")
-
-    def look_again(self) -> None:
-        """Take messages again once we stood aside for long enough: what lacked may be there."""
-        if self._aside_until and time.monotonic() > self._aside_until and not self.drain.is_on:
+        elif self._aside_until and now > self._aside_until and not self.slate.is_draining:
             self._aside_until = 0.0
-            self._streak = _STREAK - 1
+            self.slate.saw(STREAK - 1)  # one more that is missed, and we stand aside again
             self._steer("add_task_queue")
 
     def lost(self, args: Any, kwargs: Any, pid: int | None, why: str) -> None:
@@ -123,12 +109,12 @@ class Crew:
             "busy": [one for name, one in busy if name == project],
             "elsewhere": sum(name != project for name, _ in busy),
         }
-        if self._lacks:
-            found["lacks"] = self._lacks
+        if self.slate.lacks:
+            found["lacks"] = self.slate.lacks
         return found
 
     def _state(self) -> str:
-        if self.drain.is_on:
+        if self.slate.is_draining:
             return "draining"
         return "standing aside" if self._aside_until else "working"
 

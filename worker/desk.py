@@ -28,7 +28,7 @@ from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
 from seeknal.workflow.state import Run
 from seeknal.workflow.units import Unit
-from worker.drain import Drain
+from worker.slate import Slate
 
 _WATCH: Final = 0.2
 # After so many seconds without work inputs are let go, so that others can write to them.
@@ -68,12 +68,12 @@ class _Project:
 class Desk:
     """The place of one pool process, of the worker ``crew``. Threads may share it."""
 
-    def __init__(self, settings: Settings, url: str, crew: str, slots: int, drain: Drain) -> None:
+    def __init__(self, settings: Settings, url: str, crew: str, slots: int, slate: Slate) -> None:
         self._settings = settings
         self._url = url
         self._crew = crew
         self._worker = member(crew, os.getpid())
-        self._drain = drain
+        self._slate = slate
         self._engine = Engine(EngineSettings(processes=slots))
         self._publisher = Publisher(url)
         self._projects: dict[str, _Project] = {}
@@ -95,7 +95,11 @@ class Desk:
             if outcome is Outcome.FAILED:
                 pause_if_hopeless(here.store, run)
             here.dispatcher.feed_if_low(run)
-            return f"lacks {here.bench.lacks}" if outcome is Outcome.UNSEEN else str(outcome)
+            if outcome is Outcome.UNSEEN:
+                self._slate.missed(here.bench.lacks)
+            elif outcome is Outcome.DONE:
+                self._slate.saw()
+            return str(outcome)
         finally:
             with self._lock:
                 self._busy -= 1
@@ -165,7 +169,7 @@ class Desk:
         """Interrupt what runs when the worker must stop; let go of inputs when idle."""
         while True:
             time.sleep(_WATCH)
-            if self._drain.overdue > 0:
+            if self._slate.overdue > 0:
                 self._interrupt()
             elif self._is_idle() or self._is_full():
                 with self._lock:
@@ -176,7 +180,7 @@ class Desk:
     def _interrupt(self) -> None:
         for project in list(self._projects.values()):
             project.bench.interrupt()
-        if self._drain.overdue > _STUBBORN and self._busy:
+        if self._slate.overdue > _STUBBORN and self._busy:
             for project in list(self._projects.values()):
                 project.bench.hand_back()
             os._exit(1)

@@ -62,7 +62,7 @@ class Janitor:
     def _loop(self) -> None:
         while not self._stop.wait(SWEEP * random.uniform(0.8, 1.2)):
             self._guarded(self._list)
-            self._crew.look_again()
+            self._crew.look_round()
             for killed in self._crew.killed():
                 if not self._guarded(partial(self._tell, killed)):
                     self._crew.put_back(killed)

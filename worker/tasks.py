@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, Task
 from celery.exceptions import Reject
@@ -15,6 +16,8 @@ from seeknal.executors.celery import PROBE_TASK, UNIT_TASK
 from seeknal.workflow.units import Unit
 from worker.crew import Crew
 from worker.desk import Desk
+
+_ASIDE: Final = 0.3
 
 
 def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
@@ -33,12 +36,6 @@ def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
     class UnitRequest(Request):  # type: ignore[misc]
         """A message, seen from the main process."""
 
-        def on_success(self, failed__retval__runtime: Any, **options: Any) -> Any:
-            result = super().on_success(failed__retval__runtime, **options)
-            if not failed__retval__runtime[0]:
-                crew.ended(str(failed__retval__runtime[1]))
-            return result
-
         def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
             error = getattr(exc_info.exception, "exc", exc_info.exception)
             if type(error).__name__ in ("WorkerLostError", "SystemExit"):
@@ -53,17 +50,20 @@ def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
 
     def unit(project: str, flow: str, slice: str, key: str, *, run: str) -> str:  # noqa: A002
         """Run one unit; the store decides whether it is still to be run."""
-        if crew.drain.is_on:
+        if crew.slate.is_draining:
             raise Reject("this worker stops", requeue=True)
+        if crew.slate.is_blind:
+            time.sleep(_ASIDE)  # until the main process takes no more messages
+            raise Reject("this worker does not see the data", requeue=True)
         try:
             return desk().work(project, run, Unit.from_key(flow, key))
-        except (StoreUnavailableError, UsageError) as error:
-            # The store knows the unit, and will send another message.
+        except (StoreUnavailableError, UsageError, AttributeError) as error:
+            # A unit that the store knows gets another message; what is none was no unit.
             return f"refused: {error}"
 
     def probe(project: str, flow: str, slice: str, key: str, *, run: str) -> str:  # noqa: A002
         """Answer a question about a flow's data."""
-        if crew.drain.is_on or not desk().probe(project, key):
+        if crew.slate.is_draining or not desk().probe(project, key):
             raise Reject("another worker may know", requeue=True)
         return "answered"
 
