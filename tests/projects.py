@@ -46,18 +46,19 @@ class Result:
         return json.loads(self.out)
 
 
-def environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of Seeknal, and its commands on the path."""
+def environment(commands: Path = BIN, /, **more: str) -> dict[str, str]:
+    """This process's environment without settings of Seeknal, and ``commands`` on the path."""
     kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("SEEKNAL_")}
-    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    path = f"{commands}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**kept, "PATH": path, "PYTHONWARNINGS": "error", "NO_COLOR": "1", **more}
 
 
 class Sandbox:
     """One project's folder, with its flows, its data and the processes that work on it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, python: Path = Path(sys.executable)) -> None:
         self.root = root
+        self.python_path = python
         root.mkdir(parents=True, exist_ok=True)
 
     # -- declaring ----------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class Sandbox:
         self, *arguments: str, cwd: Path | None = None, streams: int = subprocess.PIPE
     ) -> subprocess.Popen[str]:
         """Start a command of Seeknal; both its outputs go to ``streams``."""
-        return self._start([str(BIN / "seeknal"), *arguments], cwd, streams)
+        return self._start([str(self.python_path.parent / "seeknal"), *arguments], cwd, streams)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -156,7 +157,7 @@ class Sandbox:
         """Run Python code as a file of the project's folder."""
         file = self.root / name
         file.write_text(code)
-        return self.wait(self._start([sys.executable, str(file)], None), 0)
+        return self.wait(self._start([str(self.python_path), str(file)], None), 0)
 
     def bash(self, script: str, code: int | None = 0, cwd: Path | None = None) -> Result:
         """Run a script by bash."""
@@ -185,7 +186,7 @@ class Sandbox:
         return subprocess.Popen(
             command,
             cwd=cwd or self.root,
-            env=environment(),
+            env=environment(self.python_path.parent),
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=streams,
