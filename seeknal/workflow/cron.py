@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from croniter import croniter
 
 from seeknal.errors import ScheduleError
+from seeknal.workflow.zones import quoted
 
 #: The names, and the five fields each stands for.
 NAMES = {
@@ -26,13 +27,14 @@ NAMES = {
     "@annually": "0 0 1 1 *",
 }
 
+_LISTS = "with lists, ranges or steps"
 _FIELDS = (
-    ("minute", "0-59"),
-    ("hour", "0-23"),
-    ("day of month", "1-31 or L"),
-    ("month", "1-12 or jan-dec"),
-    ("day of week", "0-7, sun-sat, 5#2 or L5"),
-    ("second", "0-59"),
+    ("minute", f"0-59, {_LISTS}"),
+    ("hour", f"0-23, {_LISTS}"),
+    ("day of month", f"1-31 or L, {_LISTS}, or 15W alone"),
+    ("month", f"1-12 or jan-dec, {_LISTS}"),
+    ("day of week", f"0-7 or sun-sat, {_LISTS}, or 5#2 or L5 alone; L takes a number"),
+    ("second", f"0-59, {_LISTS}"),
 )
 _DAY, _MONTH, _WEEKDAY = 2, 3, 4
 _WORD = re.compile(r"\S+", re.ASCII)
@@ -130,25 +132,23 @@ def parse_cron(text: str) -> Cron:
 
 def _split(text: str) -> list[str]:
     """Return the five or six lower-case fields of ``text``, names replaced."""
-    if not isinstance(text, str):
-        raise ScheduleError(f"{text!r} is not a cron expression; write text such as '@daily'.")
     plain = text.strip().lower()
     if plain.startswith("@"):
         if plain not in NAMES:
             known = ", ".join(NAMES)
-            raise ScheduleError(f"The schedule {text!r} has no times; use one of {known}.")
+            raise ScheduleError(f"The schedule {quoted(text)} has no times; use one of {known}.")
         plain = NAMES[plain]
     fields = _WORD.findall(plain)
     if len(fields) not in (5, 6):
         raise ScheduleError(
-            f"The cron expression {text!r} has {len(fields)} fields; write five (minute, hour, "
-            "day of month, month, day of week), or six with the seconds last."
+            f"The cron expression {quoted(text)} has {len(fields)} fields; write five (minute, "
+            "hour, day of month, month, day of week), or six with the seconds last."
         )
     for field in fields:
         if any(_HASHED.fullmatch(item) for item in field.split(",")):
             raise ScheduleError(
-                f"The cron expression {text!r} uses {field!r}, a random (R) or hashed (H) value, "
-                "which has no fixed intervals; write the value itself."
+                f"The cron expression {quoted(text)} uses {quoted(field)}, a random (R) or hashed "
+                "(H) value, which has no fixed intervals; write the value itself."
             )
     return fields
 
@@ -163,10 +163,10 @@ def _blame(text: str, fields: list[str]) -> str:
         except _UNREADABLE:
             name, values = _FIELDS[index]
             return (
-                f"The cron expression {text!r} is not valid: {field!r} is no {name}; "
-                f"use {values}, with lists, ranges or steps."
+                f"The cron expression {quoted(text)} is not valid: {quoted(field)} is no {name}; "
+                f"use {values}."
             )
-    return f"The cron expression {text!r} is not valid; correct its fields."
+    return f"The cron expression {quoted(text)} is not valid; correct its fields."
 
 
 def _values(items: Sequence[int | str]) -> frozenset[int] | None:

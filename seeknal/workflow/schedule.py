@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from seeknal.errors import ScheduleError
-from seeknal.workflow.wall import RAREST_YEARS, WallPattern, wall_pattern
+from seeknal.workflow.wall import WallPattern, wall_pattern
 from seeknal.workflow.zones import (
     DAY,
     EARLIEST,
@@ -21,13 +21,17 @@ from seeknal.workflow.zones import (
     check_instant,
     describe,
     load_zone,
+    quoted,
     stretches,
 )
 
 _CHUNK = 16_384
-_REACH = RAREST_YEARS * 366 * DAY
-_FARTHEST = LATEST - EARLIEST + _REACH
-_FLOOR_SPANS = (2 * DAY, 40 * DAY, 800 * DAY, _REACH, _FARTHEST)
+# A search this long that finds nothing finds nothing at all: days are at most 40 years apart, and
+# only clock changes, of which no future is known, can skip what is left of them.
+_FARTHEST = LATEST - EARLIEST
+# Each is twenty times the one before, so that a search backwards reads the clock changes of about
+# as much time as it must.
+_FLOOR_SPANS = (2 * DAY, 40 * DAY, 800 * DAY, 16_000 * DAY, _FARTHEST)
 
 
 class _Piece(NamedTuple):
@@ -56,6 +60,10 @@ class Schedule:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.cron, str):
+            raise ScheduleError(
+                f"{quoted(self.cron)} is not a cron expression; write text such as '@daily'."
+            )
         wall_pattern(self.cron)
         load_zone(self.timezone)
         object.__setattr__(self, "cron", " ".join(self.cron.split()))
@@ -67,10 +75,11 @@ class Schedule:
     @classmethod
     def parse(cls, text: str) -> "Schedule":
         """Return the schedule whose ``str`` is ``text``; ScheduleError when there is none."""
-        cron, _, timezone = text.rpartition(" ")
+        cron, _, timezone = text.rpartition(" ") if isinstance(text, str) else ("", "", "")
         if not cron:
             raise ScheduleError(
-                f"{text!r} is no schedule with a time zone; write it as '@daily Europe/London'."
+                f"{quoted(text)} is no schedule with a time zone; "
+                "write it as '@daily Europe/London'."
             )
         return cls(cron, timezone)
 
@@ -260,7 +269,7 @@ class Schedule:
 
     def _exhausted(self, side: str, instant: int) -> ScheduleError:
         return ScheduleError(
-            f"The cron expression {self.cron!r} never fires in {self.timezone} {side} "
+            f"The cron expression {quoted(self.cron)} never fires in {self.timezone} {side} "
             f"{describe(instant)}: clock changes skip all its times; choose other times."
         )
 

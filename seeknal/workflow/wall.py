@@ -13,11 +13,7 @@ from datetime import date
 
 from seeknal.errors import ScheduleError
 from seeknal.workflow.cron import Cron, parse_cron
-from seeknal.workflow.zones import DAY, EPOCH_ORDINAL
-
-#: Matches this many years apart are the farthest there are: a fifth Monday in February, around
-#: a century that is no leap year. A search that finds nothing for longer finds nothing at all.
-RAREST_YEARS = 48
+from seeknal.workflow.zones import DAY, EPOCH_ORDINAL, quoted
 
 
 @functools.lru_cache(maxsize=1024)
@@ -59,8 +55,8 @@ class WallPattern:
             self.step = step if len(cron.times) * step == DAY else 0
         if not any(self._days_of((first, leap)) for first in range(7) for leap in (True, False)):
             raise ScheduleError(
-                f"The cron expression {text!r} never fires: no month it names has such a day; "
-                "correct its day or month."
+                f"The cron expression {quoted(text)} never fires: no month it names has such "
+                "a day; correct its day or month."
             )
 
     def ticks(self, low: int, high: int, offset: int = 0) -> Sequence[int]:

@@ -8,9 +8,9 @@ through :mod:`zoneinfo` (the system's copy, else the ``tzdata`` package).
 import difflib
 import functools
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from seeknal.errors import ScheduleError, TimeError
 
@@ -31,7 +31,7 @@ LOOKBACK = 3 * DAY
 # every second day sees each of them; a test holds this against the whole database.
 _PROBE = 2 * DAY
 _FIXED = frozenset({"UTC", "UCT", "Zulu", "Universal", "GMT", "GMT0", "Greenwich"})
-_UNPORTABLE = ("right/", "posix/", "localtime", "posixrules")
+_LONGEST = 60
 
 
 class Stretch(NamedTuple):
@@ -42,17 +42,39 @@ class Stretch(NamedTuple):
     offset: int
 
 
-@functools.lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
     """Return the IANA zone called ``name``; ScheduleError when there is none."""
-    if isinstance(name, str) and name and not name.startswith(_UNPORTABLE):
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            pass
-    near = difflib.get_close_matches(str(name), sorted(available_timezones()), 1, 0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "use an IANA name such as 'Europe/London'."
-    raise ScheduleError(f"There is no time zone {name!r}; {hint}")
+    if isinstance(name, str):
+        return _load_zone(name)
+    raise ScheduleError(
+        f"{quoted(name)} is no time zone; write an IANA name such as 'Europe/London'."
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _load_zone(name: str) -> ZoneInfo:
+    # By the list, not by trying: ZoneInfo also takes what a file system or an import path lets
+    # through, such as other cases, which the next machine may not.
+    names = _zone_names()
+    if names.get(name.lower()) == name:
+        return ZoneInfo(name)
+    near = difflib.get_close_matches(name[:_LONGEST].lower(), names, 1, 0.6)
+    hint = (
+        f"did you mean {names[near[0]]!r}?" if near else "use an IANA name such as 'Europe/London'."
+    )
+    raise ScheduleError(f"There is no time zone {quoted(name)}; {hint}")
+
+
+@functools.cache
+def _zone_names() -> dict[str, str]:
+    """Return the names that mean the same on every machine, by their lower case."""
+    return {name.lower(): name for name in sorted(available_timezones() - {"localtime"})}
+
+
+def quoted(value: object) -> str:
+    """Return what somebody gave as a message shows it: quoted, and not longer than a line."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST + 2 else f"{text[: _LONGEST - 3]}...{text[-1]}"
 
 
 def check_instant(instant: int) -> int:
@@ -75,7 +97,7 @@ def describe(instant: int) -> str:
         return f"The instant {instant}"
 
 
-def offset_at(zone: ZoneInfo, instant: int) -> int:
+def offset_at(zone: tzinfo, instant: int) -> int:
     """Return the zone's UTC offset at ``instant``, in seconds (east is positive)."""
     offset = (EPOCH + timedelta(seconds=instant)).astimezone(zone).utcoffset()
     return 0 if offset is None else offset // timedelta(seconds=1)
@@ -97,15 +119,15 @@ def year_changes(name: str, year: int) -> tuple[tuple[int, int], ...]:
         after = min(before + _PROBE, end)
         if offset_at(zone, after) == offset:
             continue
-        change = _first_change(zone, before, after, offset)
+        change = first_change(zone, before, after, offset)
         offset = offset_at(zone, after)
         if change < end:
             found.append((change, offset))
     return tuple(found)
 
 
-def _first_change(zone: ZoneInfo, before: int, after: int, offset: int) -> int:
-    """Bisect for the first instant in (before, after] whose offset is not ``offset``."""
+def first_change(zone: tzinfo, before: int, after: int, offset: int) -> int:
+    """Bisect for the one change in (before, after], at which the offset is no longer ``offset``."""
     while after - before > 1:
         middle = (before + after) // 2
         if offset_at(zone, middle) == offset:
@@ -154,3 +176,12 @@ def local_to_instant(zone: ZoneInfo, local: int, fold: int = 0) -> int:
         elif opens > local and not shown:
             return stretch.start
     return shown[-1] if fold else shown[0]
+
+
+def latest_local(zone: ZoneInfo, instant: int) -> int:
+    """Return the latest local time that the zone's wall clock has shown by ``instant``.
+
+    That is what it shows, except while it repeats a span: the clock was ahead of itself before.
+    """
+    past = stretches(zone, instant - LOOKBACK, instant + 1)
+    return max(stretch.end - 1 + stretch.offset for stretch in past)

@@ -3,10 +3,12 @@
 import pickle
 import random
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from seeknal.errors import ScheduleError, TimeError
+from seeknal.workflow.intervals import due
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.zones import EARLIEST, LATEST
 from tests.unit.schedule_oracles import DAY, at, seconds_of, utc
@@ -187,7 +189,10 @@ def test_the_sixth_field_is_seconds() -> None:
         ("0 0 * * * 60", "'60' is no second"),
         ("*/0 * * * *", "'*/0' is no minute"),
         ("0 0 * * 1#6", "day of week"),
-        ("0 0 1W,5 * *", "day of month"),
+        ("0 0 1W,5 * *", "or 15W alone"),
+        ("0 0 LW * *", "or 15W alone"),
+        ("0 0 * * 1,5#2", "or 5#2 or L5 alone"),
+        ("0 0 * * Lfri", "L takes a number"),
         ("", "0 fields"),
         ("* * * *", "4 fields"),
         ("* * * * * * 2025", "7 fields"),
@@ -202,23 +207,39 @@ def test_what_is_no_schedule_is_one_clear_sentence(cron: str, word: str) -> None
         Schedule(cron)
     assert word in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("cron", [None, 5, b"@daily"])
-def test_a_cron_is_text(cron: object) -> None:
+@pytest.mark.parametrize("text", [None, 5, b"@daily", []])
+def test_crons_zones_and_schedules_are_texts(text: Any) -> None:
     with pytest.raises(ScheduleError, match="not a cron expression"):
-        Schedule(cron)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("zone", ["Mars/Base", "", "America", "../etc/passwd", "right/UTC", "\0"])
-def test_unknown_zones(zone: str) -> None:
+        Schedule(text)
     with pytest.raises(ScheduleError, match="no time zone"):
+        Schedule("@daily", text)
+    with pytest.raises(ScheduleError, match="no schedule"):
+        Schedule.parse(text)
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Mars/Base", "", "America", "../etc/passwd", "right/UTC", "\0", "localtime", "x" * 5000,
+     "America.Indiana/Knox", "America/../America/Chicago", "posixrules"],
+)  # fmt: skip
+def test_unknown_zones(zone: str) -> None:
+    with pytest.raises(ScheduleError, match="no time zone") as caught:
         Schedule("@daily", zone)
+    assert "mean 'localtime'" not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
-def test_a_zone_that_is_nearly_right_is_suggested() -> None:
-    with pytest.raises(ScheduleError, match="did you mean 'Europe/London'"):
-        Schedule("@daily", "Europe/Londn")
+@pytest.mark.parametrize(
+    ("zone", "meant"),
+    [("Europe/Londn", "Europe/London"), ("utc", "UTC"), ("EUROPE/LONDON", "Europe/London"),
+     ("America.Indiana/Knox", "America/Indiana/Knox")],
+)  # fmt: skip
+def test_a_zone_that_is_nearly_right_is_suggested(zone: str, meant: str) -> None:
+    with pytest.raises(ScheduleError, match=f"did you mean '{meant}'"):
+        Schedule("@daily", zone)
 
 
 def test_times_that_every_clock_change_skips() -> None:
@@ -227,6 +248,8 @@ def test_times_that_every_clock_change_skips() -> None:
     assert schedule.floor(utc(2030, 1, 1)) == utc(2006, 3, 12, 7, 59)
     with pytest.raises(ScheduleError, match="clock changes skip all its times"):
         schedule.next(utc(2030, 1, 1))
+    window = due(schedule, utc(2004, 1, 1), utc(2030, 1, 1))
+    assert window.span == (utc(2003, 3, 9, 7, 59), utc(2006, 3, 12, 7, 59))
 
 
 @pytest.mark.parametrize("instant", [EARLIEST - 1, LATEST + 1, 10**15, -(10**15), 1.5, True])
