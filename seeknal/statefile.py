@@ -130,7 +130,7 @@ def _mistakes(path: Path, error: ValidationError) -> str:
 
 def _read_instant(value: object) -> int:
     try:
-        return parse_instant(value if isinstance(value, str) else "", "UTC")
+        return parse_instant(value if isinstance(value, str) else "", "UTC", computed=True)
     except TimeError:
         raise RefusedError(
             f"{describe(value)} is not a time such as 2024-01-31T05:00:00Z"

@@ -3,7 +3,9 @@
 A value without an offset is the wall clock of the zone given with it. A local time that a clock
 change skips is the first instant after the gap; one that exists twice is the first of the two,
 unless a datetime says ``fold=1`` or a text carries its offset. Fractions of a second are dropped.
-The years are 1900 to 2100, up to the first midnight after them; anything beyond is a TimeError.
+Texts are of the years 1900 to 2100, up to the first midnight after them. Datetimes and dates may
+lie fifty years beyond, where the intervals at the edges begin and end, so that what was computed
+can be given back. Anything else is a TimeError.
 """
 
 import re
@@ -11,9 +13,16 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from seeknal.errors import TimeError
-from seeknal.workflow.zones import DAY, EPOCH, EPOCH_ORDINAL, load_zone, local_to_instant
+from seeknal.workflow.zones import (
+    EPOCH,
+    first_change,
+    load_zone,
+    local_to_instant,
+    offset_at,
+    quoted,
+)
 
-Instant = datetime | date | str | int
+Moment = datetime | date | str
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[0-9]{2}(:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?)?"
@@ -21,44 +30,46 @@ _OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2}(:?[0-9]{2})?)?)"
 _BARE = re.compile(_DATE)
 _ISO = re.compile(f"{_DATE}([T ]{_TIME}{_OFFSET}?)?", re.IGNORECASE)
 _SECOND = timedelta(seconds=1)
-_FIRST, _LAST = datetime(1900, 1, 1), datetime(2101, 1, 1)  # noqa: DTZ001
+_LOCAL_EPOCH = EPOCH.replace(tzinfo=None)
+_YEARS = datetime(1900, 1, 1), datetime(2101, 1, 1)  # noqa: DTZ001
+_MARGIN = datetime(1850, 1, 1), datetime(2151, 1, 1)  # noqa: DTZ001
 
 
-def to_seconds(value: Instant, timezone: str) -> int:
+def to_seconds(value: Moment, timezone: str) -> int:
     """Return the instant of ``value`` in UTC epoch seconds.
 
     Naive datetimes, dates (their first instant) and texts without an offset are local times of
-    ``timezone``; aware datetimes are converted; integers are UTC epoch seconds already. TimeError
-    for what is none of these or outside 1900 to 2100, ScheduleError for an unknown zone.
+    ``timezone``; aware datetimes are converted. TimeError for what is none of these or outside the
+    years, ScheduleError for an unknown zone.
     """
     zone = load_zone(timezone)
-    if isinstance(value, datetime):
-        return _from_datetime(value, zone)
-    if isinstance(value, date):
-        return _from_datetime(datetime.combine(value, time()), zone)
     if isinstance(value, str):
         return parse_instant(value, timezone)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _checked(value, zone)
-    raise TimeError(f"{value!r} is not a time; give a datetime, a date or ISO text.")
+    if isinstance(value, datetime):
+        return _from_datetime(value, zone, _MARGIN)
+    if isinstance(value, date):
+        return _from_datetime(datetime.combine(value, time()), zone, _MARGIN)
+    raise TimeError(f"{quoted(value)} is not a time; give a datetime, a date or ISO text.")
 
 
-def parse_instant(text: str, timezone: str) -> int:
+def parse_instant(text: str, timezone: str, *, computed: bool = False) -> int:
     """Return the instant of an ISO 8601 text in UTC epoch seconds.
 
     ``2024-01-31`` is the first instant of that day; ``2024-01-31T05:00`` is local to ``timezone``,
     with or without seconds, a space may stand for the T; an offset or ``Z`` overrides the zone.
-    TimeError for any other form.
+    TimeError for any other form. A ``computed`` text is not a person's but was written here: it may
+    lie as far out as a datetime.
     """
     plain = text.strip()
     if _ISO.fullmatch(plain):
         try:
             value = datetime.fromisoformat(plain.upper())
         except ValueError as error:
-            raise TimeError(f"{text!r} is not a time: {error}; correct it.") from error
-        return _from_datetime(value, load_zone(timezone))
+            raise TimeError(f"{quoted(text)} is not a time: {error}; correct it.") from error
+        return _from_datetime(value, load_zone(timezone), _MARGIN if computed else _YEARS)
     raise TimeError(
-        f"{text!r} is not a time; write 2024-01-31, 2024-01-31T05:00 or 2024-01-31T05:00:00+02:00."
+        f"{quoted(text)} is not a time; write 2024-01-31, 2024-01-31T05:00 or "
+        "2024-01-31T05:00:00+02:00."
     )
 
 
@@ -67,14 +78,14 @@ def is_bare_date(text: str) -> bool:
     return _BARE.fullmatch(text.strip()) is not None
 
 
-def has_offset(value: Instant) -> bool:
+def has_offset(value: Moment) -> bool:
     """Return whether ``value`` names its instant by itself, without a zone beside it."""
     if isinstance(value, datetime):
         return value.utcoffset() is not None
     if isinstance(value, str):
         match = _ISO.fullmatch(value.strip())
         return match is not None and match.group(5) is not None
-    return isinstance(value, int)
+    return False
 
 
 def to_datetime(seconds: int, timezone: str, *, naive: bool = False) -> datetime:
@@ -112,32 +123,23 @@ def format_interval(start: int, end: int, timezone: str) -> str:
     )
 
 
-def _from_datetime(value: datetime, zone: ZoneInfo) -> int:
+def local_seconds(wall: datetime) -> int:
+    """Return what a naive datetime shows as local seconds."""
+    return (wall - _LOCAL_EPOCH) // _SECOND
+
+
+def _from_datetime(value: datetime, zone: ZoneInfo, years: tuple[datetime, datetime]) -> int:
     """Return the instant of a datetime, a naive one being local to ``zone``."""
-    if not _FIRST <= value.replace(tzinfo=None) <= _LAST:
+    if not years[0] <= value.replace(tzinfo=None) <= years[1]:
         raise TimeError(
             f"{value.isoformat()} is outside the years 1900 to 2100; choose a date within them."
         )
-    if value.utcoffset() is not None:
-        return (value - EPOCH) // _SECOND
-    local = (value.toordinal() - EPOCH_ORDINAL) * DAY
-    local += value.hour * 3600 + value.minute * 60 + value.second
-    return local_to_instant(zone, local, value.fold)
-
-
-def _checked(seconds: int, zone: ZoneInfo) -> int:
-    """Return ``seconds`` if they lie in the supported years, else TimeError."""
-    try:
-        local = (EPOCH + timedelta(seconds=seconds)).astimezone(zone).replace(tzinfo=None)
-        inside = _FIRST <= local <= _LAST
-    except OverflowError:
-        inside = False
-    if not inside:
-        raise TimeError(
-            f"{seconds} is no second of the years 1900 to 2100; "
-            "give UTC epoch seconds, not milliseconds."
-        )
-    return seconds
+    if value.tzinfo is None or value.utcoffset() is None:
+        return local_to_instant(zone, local_seconds(value.replace(tzinfo=None)), value.fold)
+    first, second = (_epoch(value.replace(fold=fold)) for fold in (0, 1))
+    if second < first:  # A clock change lies between the two and skips this time.
+        return first_change(value.tzinfo, second, first, offset_at(value.tzinfo, second))
+    return second if value.fold else first
 
 
 def _date_text(local: datetime) -> str:
@@ -148,7 +150,8 @@ def _date_text(local: datetime) -> str:
     elif midnight.utcoffset() == midnight.replace(fold=1).utcoffset():
         begins = False
     else:
-        begins = _from_datetime(midnight.replace(tzinfo=None), _zone(local)) == _epoch(local)
+        start = local_to_instant(_zone(local), local_seconds(midnight.replace(tzinfo=None)))
+        begins = start == _epoch(local)
     return local.date().isoformat() if begins else ""
 
 
@@ -164,5 +167,5 @@ def _zone(local: datetime) -> ZoneInfo:
     return local.tzinfo
 
 
-def _epoch(local: datetime) -> int:
-    return (local - EPOCH) // _SECOND
+def _epoch(aware: datetime) -> int:
+    return (aware - EPOCH) // _SECOND

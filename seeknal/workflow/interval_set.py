@@ -14,14 +14,16 @@ Range = tuple[int, int]
 
 _START = itemgetter(0)
 _END = itemgetter(1)
+_SHAPE = "A set of instants is made of pairs (start, end); give both in whole UTC epoch seconds."
 
 
 class IntervalSet:
     """An immutable set of instants, held as the fewest half-open ranges in ascending order.
 
     Made from any iterable of ``(start, end)`` pairs in any order: overlapping and adjacent ones are
-    merged, empty ones dropped, and one that ends before it starts is a TimeError. Equal sets of
-    instants are equal, and hash alike. The operators take time linear in the ranges of both sides.
+    merged, empty ones dropped, and one that ends before it starts or is no pair of whole seconds is
+    a TimeError. Equal sets of instants are equal, and hash alike. The operators take time linear in
+    the ranges of both sides.
     """
 
     __slots__ = ("_ranges",)
@@ -29,7 +31,15 @@ class IntervalSet:
     _ranges: tuple[Range, ...]
 
     def __init__(self, pairs: Iterable[Range] = ()) -> None:
-        self._ranges = tuple(merge_ranges(sorted(pairs)))
+        given = list(pairs)
+        try:
+            given.sort()
+            merged = tuple(merge_ranges(given))
+        except (TypeError, ValueError) as error:
+            raise TimeError(_SHAPE) from error
+        if not all(isinstance(start, int) and isinstance(end, int) for start, end in merged):
+            raise TimeError(_SHAPE)
+        self._ranges = merged
 
     @classmethod
     def of_ordered(cls, pairs: Iterable[Range]) -> "IntervalSet":
@@ -52,11 +62,6 @@ class IntervalSet:
     def span(self) -> Range | None:
         """From the first instant to the end of the last; None for the empty set."""
         return (self._ranges[0][0], self._ranges[-1][1]) if self._ranges else None
-
-    @property
-    def seconds(self) -> int:
-        """How many seconds the set holds."""
-        return sum(end - start for start, end in self._ranges)
 
     def covers(self, start: int, end: int) -> bool:
         """Return whether all of ``[start, end)`` is in the set (an empty range always is)."""

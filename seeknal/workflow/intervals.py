@@ -5,18 +5,17 @@ Instants are integer UTC epoch seconds, ranges half-open ``[start, end)``; only
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
-from itertools import islice
+from datetime import datetime, timedelta, timezone
+from itertools import chain, islice, pairwise
 
 from seeknal.errors import TimeError
-from seeknal.workflow.instants import has_offset, to_datetime, to_seconds
+from seeknal.workflow.instants import Moment, has_offset, to_datetime, to_seconds
 from seeknal.workflow.interval_set import EMPTY, IntervalSet, Range
 from seeknal.workflow.schedule import Schedule
-from seeknal.workflow.zones import describe, load_zone
+from seeknal.workflow.zones import EPOCH, describe, load_zone, offset_at
 
 __all__ = ["IntervalCalculator", "IntervalSet", "count_units", "due", "missing", "units"]
 
-Moment = datetime | date | str
 Pair = tuple[Moment, Moment]
 Interval = tuple[datetime, datetime]
 
@@ -66,14 +65,7 @@ def units(schedule: Schedule, ranges: IntervalSet) -> Iterator[Range]:
     while batch := list(islice(pending, _BATCH)):
         ends = schedule.ceils([end for _, end in batch])
         for (start, stop), end in zip(batch, ends, strict=True):
-            ticks = schedule.iter_ticks(start, stop)
-            tick = next(ticks, None)
-            if tick is None:
-                continue
-            for following in ticks:
-                yield tick, following
-                tick = following
-            yield tick, end
+            yield from pairwise(chain(schedule.iter_ticks(start, stop), (end,)))
 
 
 def count_units(schedule: Schedule, ranges: IntervalSet) -> int:
@@ -86,9 +78,15 @@ class IntervalCalculator:
     """Computes intervals ``(start, end)``, half-open, of a schedule.
 
     ``timezone`` is the zone of naive values and of schedules given as text; a :class:`Schedule`
-    brings its own for its ticks. Values are datetimes, dates or ISO texts. Naive ones in, naive
-    datetimes out; aware ones in, aware datetimes out, in the calculator's zone; both in one call is
-    a TimeError, and so is an end before its start. ScheduleError for an invalid cron or zone.
+    brings its own for its ticks. Values are datetimes, dates or ISO texts; those with and those
+    without a UTC offset in one call are a TimeError, and so is an end before its start.
+    ScheduleError for an invalid cron or zone.
+
+    Naive values in, naive datetimes out: local times, of which ``fold=1`` marks the second of two
+    that read alike. Python compares them without it, so over a repeated hour they may be equal, or
+    not ascend. Aware values in, aware datetimes out: local times as well, each with the UTC offset
+    of its moment as a fixed :class:`datetime.timezone`, so that all of them differ, ascend, and
+    subtract to the time that really passes.
 
     A window from ``start_date`` to ``end_date`` runs from the interval that contains the start to
     the last interval that ends by the end.
@@ -131,7 +129,7 @@ class IntervalCalculator:
         An interval is restated when ``restatement_intervals`` share any instant with it, and is
         then pending although it is completed.
         """
-        completed, restated = list(completed_intervals), list(restatement_intervals)
+        completed, restated = _pairs(completed_intervals), _pairs(restatement_intervals)
         values = [start_date, end_date, *_flat(completed), *_flat(restated)]
         aware = self._agreed(values)
         chosen = self._schedule(schedule)
@@ -154,7 +152,7 @@ class IntervalCalculator:
 
         Ascending; empty ones are dropped.
         """
-        given = list(intervals)
+        given = _pairs(intervals)
         aware = self._agreed(_flat(given))
         return [self._interval(merged, aware=aware) for merged in self._set(given)]
 
@@ -171,8 +169,15 @@ class IntervalCalculator:
         return first, last
 
     def _interval(self, unit: tuple[int, int], *, aware: bool) -> Interval:
-        start, end = (to_datetime(value, self.timezone, naive=not aware) for value in unit)
-        return start, end
+        start, end = unit
+        return self._datetime(start, aware=aware), self._datetime(end, aware=aware)
+
+    def _datetime(self, instant: int, *, aware: bool) -> datetime:
+        if not aware:
+            return to_datetime(instant, self.timezone, naive=True)
+        # Not in the zone: Python compares and subtracts datetimes of one zone by their wall clock.
+        offset = timedelta(seconds=offset_at(load_zone(self.timezone), instant))
+        return (EPOCH + timedelta(seconds=instant)).astimezone(timezone(offset))
 
     def _agreed(self, values: Sequence[Moment]) -> bool:
         """Return whether the values are aware; TimeError when some are and some are not."""
@@ -183,6 +188,14 @@ class IntervalCalculator:
                 f"an offset, or none of them, as local times of {self.timezone}."
             )
         return True in kinds
+
+
+def _pairs(given: Iterable[Pair]) -> list[Pair]:
+    """Return the intervals that somebody gave; TimeError when they are no pairs."""
+    try:
+        return [(start, end) for start, end in given]
+    except (TypeError, ValueError) as error:
+        raise TimeError("Intervals are pairs (start, end); give a list of those.") from error
 
 
 def _flat(pairs: Iterable[Pair]) -> list[Moment]:

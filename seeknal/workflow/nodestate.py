@@ -19,9 +19,9 @@ Interval = tuple[datetime, datetime]
 class NodeState:
     """One flow's state: half-open intervals of naive datetimes in the flow's zone.
 
-    A time that a clock change repeats has ``fold=1`` the second time. Every attribute is worked
-    out when it is read; ``completed_intervals`` lists one unit each, so for a flow of millions
-    ask for ``merged_intervals``.
+    A time that a clock change repeats has ``fold=1`` the second time; Python compares datetimes
+    without it. Every attribute is worked out when it is read; ``completed_intervals`` lists one
+    unit each, so for a flow of millions ask for ``merged_intervals``.
     """
 
     #: Every completed unit, restated or not, in the shape of the schedule that completed it.

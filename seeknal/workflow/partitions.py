@@ -2,8 +2,10 @@
 
 The smallest unit in a format is the span of its partitions, on the wall clock of the flow's zone:
 a day is from local midnight to local midnight, 23 to 25 hours. Instants are integer UTC seconds.
-An hour that a clock change repeats is one partition of two hours, and the last minute before such
-a change holds the hour that follows; a span that is skipped is no partition.
+Partitions tile time: each is from the first instant at which the clock shows its beginning, or
+skips it, to that of the next. So what a clock change repeats belongs to the partition that was
+reached before it: a repeated hour is one partition of two hours, or, in minutes, part of the last
+minute before the change. A span that is skipped is no partition.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from seeknal.errors import TimeError, UsageError
-from seeknal.workflow.instants import to_datetime, to_seconds
+from seeknal.workflow.instants import local_seconds
+from seeknal.workflow.zones import latest_local, load_zone, local_to_instant, quoted
 
 _WIDTHS = {"Y": 4, "m": 2, "d": 2, "j": 3, "H": 2, "M": 2, "G": 4, "V": 2, "u": 1}
 _DAYS = (frozenset("Ymd"), frozenset("Yj"), frozenset("GVu"))
@@ -34,8 +38,7 @@ _STEPS = {
     "minute": timedelta(minutes=1),
 }
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
-# A clock change skips at most a day; its minutes are the most partitions in a row without a range.
-_SKIPPED = 24 * 60 + 1
+_LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +92,26 @@ class _Format:
             return wall
         return wall.replace(day=1) if self.span == "month" else wall.replace(month=1, day=1)
 
-    def step(self, wall: datetime, count: int = 1) -> datetime:
-        """Return the beginning of the partition ``count`` (1 or -1) after the one at ``wall``."""
+    def step(self, wall: datetime) -> datetime:
+        """Return the beginning of the partition after the one that begins at ``wall``."""
         if self.span in _STEPS:
-            return wall + count * _STEPS[self.span]
+            return wall + _STEPS[self.span]
         if self.span == "year":
-            return wall.replace(year=wall.year + count)
-        year, month = divmod(wall.year * 12 + wall.month - 1 + count, 12)
+            return wall.replace(year=wall.year + 1)
+        year, month = divmod(wall.year * 12 + wall.month, 12)
         return wall.replace(year=year, month=month + 1)
 
-    def range(self, wall: datetime, timezone: str) -> tuple[int, int]:
-        """Return the instants of the partition that begins at ``wall``; empty if it is skipped."""
-        return to_seconds(wall, timezone), to_seconds(self.step(wall), timezone)
+    def containing(self, instant: int, zone: ZoneInfo) -> datetime:
+        """Return the wall-clock time at which the partition whose range contains it begins."""
+        return self.floor(_LOCAL_EPOCH + timedelta(seconds=latest_local(zone, instant)))
+
+
+def _begins(wall: datetime, zone: ZoneInfo) -> int:
+    """Return the instant at which the partition that begins at ``wall`` does; the end of the last.
+
+    Of a partition that is skipped, the first instant after the gap: it begins and ends there.
+    """
+    return local_to_instant(zone, local_seconds(wall))
 
 
 def validate_format(text: str) -> str:
@@ -112,15 +123,6 @@ def validate_format(text: str) -> str:
     return _parse(text).text
 
 
-def format_span(text: str) -> str:
-    """Return what one partition of a format is: year, month, week, day, hour or minute.
-
-    Raises:
-        UsageError: the format is not valid.
-    """
-    return _parse(text).span
-
-
 def partition_range(text: str, format: str, timezone: str = "UTC") -> tuple[int, int]:  # noqa: A002
     """Return the range ``(start, end)`` in UTC seconds that a partition's name stands for.
 
@@ -128,26 +130,33 @@ def partition_range(text: str, format: str, timezone: str = "UTC") -> tuple[int,
         TimeError: the name is not of that format, is no date, or a clock change skips it.
         UsageError: the format is not valid.
     """
-    parsed = _parse(format)
+    parsed, zone = _parse(format), load_zone(timezone)
     example = parsed.write(datetime(2024, 1, 31, 5, tzinfo=UTC))
     try:
         wall = parsed.read(text)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):
         raise TimeError(
-            f"{text!r} is not a partition of the format {format!r}; write it like {example!r}."
+            f"{quoted(text)} is not a partition of the format {quoted(format)}; "
+            f"write it like {quoted(example)}."
         ) from None
-    start, end = parsed.range(wall, timezone)
+    if not 1900 <= wall.year <= 2100:
+        raise TimeError(
+            f"The {parsed.span} {quoted(text)} is outside the years 1900 to 2100; "
+            "choose one within them."
+        )
+    start, end = _begins(wall, zone), _begins(parsed.step(wall), zone)
     if start >= end:
         raise TimeError(
-            f"The {parsed.span} {text!r} does not exist in {timezone}: a clock change skips it."
+            f"The {parsed.span} {quoted(text)} does not exist in {timezone}: "
+            "a clock change skips it."
         )
     return start, end
 
 
 def partition_of(instant: int, format: str, timezone: str = "UTC") -> str:  # noqa: A002
-    """Return the name of the partition that contains an instant (UTC seconds)."""
+    """Return the name of the partition whose range contains an instant (UTC seconds)."""
     parsed = _parse(format)
-    return parsed.write(parsed.floor(to_datetime(instant, timezone, naive=True)))
+    return parsed.write(parsed.containing(instant, load_zone(timezone)))
 
 
 def partitions_of(
@@ -156,9 +165,9 @@ def partitions_of(
     timezone: str = "UTC",
 ) -> list[str]:
     """Return the names of the partitions that merged ranges cover wholly, in order of time."""
-    parsed = _parse(format)
+    parsed, zone = _parse(format), load_zone(timezone)
     return [
-        parsed.write(wall) for low, high in ranges for wall in _covered(parsed, low, high, timezone)
+        parsed.write(wall) for low, high in ranges for wall in _covered(parsed, low, high, zone)
     ]
 
 
@@ -171,43 +180,37 @@ def partition_runs(
 
     The cost does not depend on how many partitions lie between the two.
     """
-    parsed = _parse(format)
+    parsed, zone = _parse(format), load_zone(timezone)
     found = []
     for low, high in ranges:
-        first = next(_covered(parsed, low, high, timezone), None)
+        first = next(_covered(parsed, low, high, zone), None)
         if first is not None:
-            last = _last_covered(parsed, low, high, timezone) or first
+            # The last to end by ``high`` holds what comes before the partition that contains it.
+            last = parsed.containing(_begins(parsed.containing(high, zone), zone) - 1, zone)
             found.append((parsed.write(first), parsed.write(last)))
     return found
 
 
-def _covered(parsed: _Format, low: int, high: int, timezone: str) -> Iterator[datetime]:
-    wall = parsed.floor(to_datetime(low, timezone, naive=True))
-    start = to_seconds(wall, timezone)
+def _covered(parsed: _Format, low: int, high: int, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield where the partitions begin, on the wall clock, that lie within ``[low, high)``."""
+    wall = parsed.containing(low, zone)
+    start = _begins(wall, zone)
     while start < high:
         following = parsed.step(wall)
-        end = to_seconds(following, timezone)
+        end = _begins(following, zone)
         if low <= start < end <= high:
             yield wall
         wall, start = following, end
 
 
-def _last_covered(parsed: _Format, low: int, high: int, timezone: str) -> datetime | None:
-    wall = parsed.floor(to_datetime(high - 1, timezone, naive=True))
-    for _ in range(_SKIPPED):
-        start, end = parsed.range(wall, timezone)
-        if low <= start < end <= high:
-            return wall
-        if end <= low:
-            return None
-        wall = parsed.step(wall, -1)
-    return None
-
-
-@functools.lru_cache(maxsize=256)
 def _parse(text: str) -> _Format:
     if not isinstance(text, str) or not text:
         raise UsageError("The partition format is empty; write one such as '%Y-%m-%d'.")
+    return _parse_text(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_text(text: str) -> _Format:
     used: list[str] = []
     pattern, position = "", 0
     for match in _DIRECTIVE.finditer(text):
@@ -223,14 +226,14 @@ def _parse(text: str) -> _Format:
             why = "is there twice" if letter in used else "is not supported"
             known = ", ".join(f"%{each}" for each in _WIDTHS)
             raise UsageError(
-                f"In the partition format {text!r}, '%{letter}' {why}; use each of {known} "
+                f"In the partition format {quoted(text)}, '%{letter}' {why}; use each of {known} "
                 "at most once."
             )
     pattern += re.escape(text[position:])
     span = _SPANS.get(frozenset(used))
     if span is None:
         raise UsageError(
-            f"The partition format {text!r} does not name a range of time; write a year (%Y), "
-            "month (%Y-%m), week (%G-W%V), day (%Y-%m-%d), hour (%Y-%m-%dT%H) or minute."
+            f"The partition format {quoted(text)} does not name a range of time; write a year "
+            "(%Y), month (%Y-%m), week (%G-W%V), day (%Y-%m-%d), hour (%Y-%m-%dT%H) or minute."
         )
     return _Format(text, re.compile(pattern), span)

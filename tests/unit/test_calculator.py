@@ -1,6 +1,7 @@
 """Intervals for people who have datetimes."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -104,6 +105,52 @@ def test_aware_in_aware_out() -> None:
     assert found[1][1].astimezone(UTC) - found[1][0].astimezone(UTC) == timedelta(hours=23)
     iso = IntervalCalculator().get_next_interval("2024-01-01T00:00+01:00", "@hourly")
     assert iso[0] == datetime(2023, 12, 31, 23, tzinfo=UTC)
+
+
+def test_intervals_over_a_repeated_hour() -> None:
+    """New York, 2024-11-03: aware ones differ and ascend; naive ones say which by their fold."""
+    zone = ZoneInfo(NEW_YORK)
+    window = datetime(2024, 11, 3, tzinfo=zone), datetime(2024, 11, 4, tzinfo=zone)
+    found = IntervalCalculator(NEW_YORK).calculate_intervals(*window, "*/30 * * * *")
+    assert len(found) == len(set(found)) == 50
+    assert found == sorted(found)
+    assert {end - start for start, end in found} == {timedelta(minutes=30)}
+    assert all(one[1] == other[0] for one, other in pairwise(found))
+    assert found[2][0].isoformat() == "2024-11-03T01:00:00-04:00"
+    assert found[4][0].isoformat() == "2024-11-03T01:00:00-05:00"
+    again = IntervalCalculator(NEW_YORK).get_missing_intervals(found[:-1], *window, "*/30 * * * *")
+    assert again == found[-1:]
+
+    naive = IntervalCalculator(NEW_YORK).calculate_intervals(
+        "2024-11-03", "2024-11-04", "*/30 * * * *"
+    )
+    assert len({(*unit, unit[0].fold, unit[1].fold) for unit in naive}) == 50
+    assert len(set(naive)) == 49
+
+
+@pytest.mark.parametrize("schedule", ["@weekly", "@yearly", "0 0 29 2 *"])
+def test_intervals_at_the_first_year_can_be_given_back(schedule: str) -> None:
+    calculator = IntervalCalculator()
+    found = calculator.calculate_intervals("1900-01-01", "1913-01-15", schedule)
+    assert found[0][0] <= datetime(1900, 1, 1)
+    window = found[0][0], found[-1][1]
+    assert calculator.get_missing_intervals(found, *window, schedule) == []
+    assert calculator.calculate_intervals(*window, schedule) == found
+    assert calculator.merge_intervals(found) == [window]
+    last = calculator.get_next_interval("2100-12-31", "@weekly")
+    assert last == (datetime(2101, 1, 2), datetime(2101, 1, 9))
+    assert calculator.merge_intervals([last]) == [last]
+
+
+@pytest.mark.parametrize("given", [[(day(1), day(2), day(3))], [day(1)], [None], None, [(day(1),)]])
+def test_what_is_no_pair(given: Any) -> None:
+    calculator = IntervalCalculator()
+    with pytest.raises(TimeError, match=r"are pairs \(start, end\)"):
+        calculator.merge_intervals(given)
+    with pytest.raises(TimeError, match=r"are pairs \(start, end\)"):
+        calculator.get_pending_intervals(given, day(1), day(2), "@daily")
+    with pytest.raises(TimeError, match=r"are pairs \(start, end\)"):
+        calculator.get_pending_intervals([], day(1), day(2), "@daily", given)
 
 
 def aware(number: int) -> datetime:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,6 @@ from seeknal.errors import ScheduleError, SeeknalError, TimeError, UsageError
 from seeknal.workflow.durations import format_duration, parse_duration
 from seeknal.workflow.interval_set import IntervalSet
 from seeknal.workflow.partitions import (
-    format_span,
     partition_of,
     partition_range,
     partition_runs,
@@ -121,24 +121,29 @@ def test_a_format_that_names_no_time_is_refused(form: str, part: str) -> None:
     assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [None, 2024, []])
+def test_names_and_formats_are_texts(given: Any) -> None:
+    with pytest.raises(TimeError, match="is not a partition"):
+        partition_range(given, "%Y")
+    with pytest.raises(UsageError, match="empty"):
+        validate_format(given)
+
+
+def test_what_is_too_long_for_a_line_is_cut() -> None:
+    for call in (lambda: partition_range("x" * 999, "%Y"), lambda: validate_format("%q" * 999)):
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert len(str(caught.value)) < 300
+
+
 def test_an_unknown_zone_is_refused() -> None:
     with pytest.raises(ScheduleError, match="no time zone 'Mars'"):
         partition_range("2024", "%Y", "Mars")
 
 
-@pytest.mark.parametrize(
-    ("form", "span"),
-    list(
-        zip(
-            FORMATS,
-            ("year", "month", "day", "day", "day", "week", "day", "hour", "minute", "year"),
-            strict=True,
-        )
-    ),
-)
-def test_the_smallest_unit_is_the_span(form: str, span: str) -> None:
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_format_that_names_time_is_given_back(form: str) -> None:
     assert validate_format(form) == form
-    assert format_span(form) == span
 
 
 def test_only_what_is_wholly_covered_is_named() -> None:
@@ -173,25 +178,83 @@ def test_what_is_skipped_is_not_named() -> None:
     assert partition_runs([(start, end)], "%Y-%m-%d", "Pacific/Apia") == [(names[0], names[1])]
 
 
-ZONES = st.sampled_from(["UTC", NEW_YORK, "Europe/London", "Australia/Lord_Howe", "Asia/Kolkata"])
+ZONES = ["UTC", NEW_YORK, "Europe/London", "Australia/Lord_Howe", "Asia/Kolkata"]
+# Zones whose clock went back over a midnight or the turn of an hour or month, the time of the
+# change, and the partition that was reached before it.
+REPEATS = [
+    ("Antarctica/Troll", at(2024, 10, 27, 1), "%Y-%m-%dT%H", "2024-10-27T02"),
+    ("Pacific/Chatham", at(2024, 4, 6, 14), "%Y-%m-%dT%H", "2024-04-07T03"),
+    ("America/St_Johns", at(2010, 11, 7, 2, 31), "%Y-%m-%d", "2010-11-07"),
+    ("Pacific/Guam", at(1969, 1, 25, 14, 1), "%Y-%m-%d", "1969-01-26"),
+    ("America/Phoenix", at(1944, 1, 1, 6, 1), "%Y-%m", "1944-01"),
+    (NEW_YORK, at(2024, 11, 3, 6), "%Y-%m-%dT%H:%M", "2024-11-03T01:59"),
+]
 MOMENTS = st.integers(at(1990, 1, 1), at(2040, 1, 1))
 
 
-@settings(max_examples=150, deadline=None)
-@given(MOMENTS, st.sampled_from(FORMATS), ZONES)
-def test_an_instant_is_in_the_partition_that_is_named_after_it(
-    instant: int, form: str, zone: str
+@pytest.mark.parametrize(("zone", "change", "form", "name"), REPEATS)
+def test_what_is_repeated_belongs_to_the_partition_reached_before(
+    zone: str, change: int, form: str, name: str
 ) -> None:
+    start, end = partition_range(name, form, zone)
+    assert start < change < end
+    assert partition_of(change - 1, form, zone) == name
+    assert partition_of(change, form, zone) == name
+    assert partition_of(start, form, zone) == name == partition_of(end - 1, form, zone)
+    assert partition_of(end, form, zone) > name > partition_of(start - 1, form, zone)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted({zone for zone, *_ in REPEATS} | set(ZONES))),
+    MOMENTS | st.sampled_from([change for _, change, *_ in REPEATS]),
+    st.integers(-90_000, 90_000),
+    st.sampled_from(FORMATS),
+)
+def test_an_instant_is_in_the_partition_that_is_named_after_it(
+    zone: str, moment: int, shift: int, form: str
+) -> None:
+    instant = moment + shift
     name = partition_of(instant, form, zone)
     start, end = partition_range(name, form, zone)
+    assert start <= instant < end
+    assert partition_of(start, form, zone) == partition_of(end - 1, form, zone) == name
     assert partitions_of([(start, end)], form, zone) == [name]
     assert partitions_of([(start + 1, end)], form, zone) == []
-    if format_span(form) != "minute":  # a repeated hour's minutes are one name each
-        assert start <= instant < end
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "form"),
+    [
+        (NEW_YORK, at(2024, 11, 3, 5, 20), at(2024, 11, 3, 6, 30), "%Y-%m-%dT%H%M"),
+        ("Antarctica/Casey", at(2010, 3, 4, 10), at(2010, 3, 4, 16), "%Y-%m-%dT%H%M"),
+        ("Antarctica/Casey", at(2010, 3, 4, 10), at(2010, 3, 4, 16), "%Y-%m-%dT%H"),
+        ("Antarctica/Troll", at(2024, 10, 26, 22), at(2024, 10, 27, 1, 30), "%Y-%m-%dT%H"),
+    ],
+)
+def test_a_range_that_ends_while_the_clock_repeats_itself(
+    zone: str, start: int, end: int, form: str
+) -> None:
+    names = partitions_of([(start, end)], form, zone)
+    assert partition_runs([(start, end)], form, zone) == [(names[0], names[-1])]
+    assert partition_range(names[-1], form, zone)[1] <= end
+
+
+def test_every_partition_of_the_years_has_a_range() -> None:
+    """Also the week that the last year shares with the next, and one of a schedule's margin."""
+    assert partition_of(at(2100, 12, 31), "%G-W%V") == "2100-W52"
+    assert partition_range("2100-W52", "%G-W%V") == (at(2100, 12, 27), at(2101, 1, 3))
+    assert partition_range("2100", "%Y") == (at(2100, 1, 1), at(2101, 1, 1))
+    assert partition_of(at(1899, 12, 31), "%Y-%m-%d") == "1899-12-31"
+    week = [(at(1899, 12, 31), at(1900, 1, 7))]
+    assert partition_runs(week, "%Y-%m-%d") == [("1899-12-31", "1900-01-06")]
+    for name in ("1899-W52", "2101-W01"):
+        with pytest.raises(TimeError, match="outside the years 1900 to 2100"):
+            partition_range(name, "%G-W%V")
 
 
 @settings(max_examples=100, deadline=None)
-@given(MOMENTS, st.integers(1, 40 * DAY), st.sampled_from(FORMATS[1:8]), ZONES)
+@given(MOMENTS, st.integers(1, 40 * DAY), st.sampled_from(FORMATS[1:8]), st.sampled_from(ZONES))
 def test_runs_are_the_ends_of_what_is_covered(
     start: int, length: int, form: str, zone: str
 ) -> None:
