@@ -296,7 +296,7 @@ def test_a_long_query_is_interrupted(engine: Engine, database: Path, tmp_path: P
         session.interrupt()
         thread.join(timeout=10)
         assert not thread.is_alive()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
         assert session.run("SELECT * FROM events") == 240
 
 
@@ -359,19 +359,22 @@ def test_a_writer_is_kept_out_only_while_a_session_is_open(engine: Engine, datab
         assert extent[1] == 1893456000.0
 
 
-def test_an_input_may_linger_but_not_for_ever(database: Path) -> None:
-    with Engine(Settings(linger=0.3)) as engine:
-        query = over(database)
-        with engine.session(query) as session:
-            session.run("SELECT * FROM events")
-        assert "lock" in write(database, "DELETE FROM events").stderr
-        with engine.session(query) as session:
+def test_an_input_may_linger(database: Path) -> None:
+    with Engine(Settings(linger=600)) as engine:
+        for _ in range(2):
+            with engine.session(over(database)) as session:
+                assert session.run("SELECT * FROM events") == 240
+            assert "lock" in write(database, "DELETE FROM events").stderr
+    assert write(database, "DELETE FROM events").returncode == 0
+
+
+def test_an_input_does_not_linger_for_ever(database: Path) -> None:
+    delete = "DELETE FROM events WHERE id = 1"
+    with Engine(Settings(linger=0.05)) as engine:
+        with engine.session(over(database)) as session:
             assert session.run("SELECT * FROM events") == 240
-        wait_until(
-            "the file is let go",
-            lambda: write(database, "DELETE FROM events WHERE id = 1").returncode == 0,
-        )
-        with engine.session(query) as session:
+        wait_until("the file is let go", lambda: write(database, delete).returncode == 0, 60)
+        with engine.session(over(database)) as session:
             assert session.run("SELECT * FROM events") == 239
 
 
