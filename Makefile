@@ -39,5 +39,8 @@ bench: $(STAMP) ## Measure, side by side with what there is to compare with.
 	  $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
 
+chaos: $(STAMP) ## Kill, stop and cut off all there is, for half an hour.
+	@$(BIN)/python -m pytest -s -m chaos tests/chaos
+
 clean: ## Remove what make made.
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

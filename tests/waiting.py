@@ -22,3 +22,9 @@ def wait_until(
             raise AssertionError(f"Within {timeout:g} seconds it did not happen that {what}.")
         time.sleep(every)
     return found
+
+
+def passed(seconds: float) -> Callable[[], bool]:
+    """Return a condition that holds once so many seconds from now have passed."""
+    deadline = time.monotonic() + seconds
+    return lambda: time.monotonic() >= deadline
