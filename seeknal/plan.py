@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
 
 from seeknal.errors import UsageError
 from seeknal.workflow.intervals import IntervalSet, count_units, due, missing
@@ -67,7 +68,8 @@ class Plan:
 
     ``parts`` is to be run, in order of time. ``beyond`` holds units that are due but lie wholly
     past the data's maximum, ``gaps`` older ones that the request does not include (both tile
-    ``schedule``); ``absent`` are values asked for that the data does not have. ``cut`` is the
+    ``schedule``); ``waiting`` counts restated units that only a backfill includes;
+    ``absent`` are values asked for that the data does not have. ``cut`` is the
     interval to be run that contains the data's maximum.
     """
 
@@ -76,8 +78,14 @@ class Plan:
     schedule: Schedule | None = None
     beyond: IntervalSet = _NONE
     gaps: IntervalSet = _NONE
+    waiting: int = 0
     absent: tuple[str, ...] = ()
     cut: tuple[int, int] | None = None
+
+    @property
+    def noun(self) -> str:
+        """What the flow's units are called."""
+        return "interval" if self.schedule else "partition"
 
     @property
     def planned(self) -> tuple[Planned, ...]:
@@ -205,16 +213,17 @@ class _IntervalPlanner:
 
     def plan(self) -> Plan:
         asked = self._due(self.schedule)
+        restated = self._restated()
         if self.window.backfill:
-            chosen, gaps = self._missing(asked), IntervalSet()
-            redo = self._restated()
-            fresh = IntervalSet()
+            chosen, gaps, fresh = self._missing(asked), IntervalSet(), IntervalSet()
+            redo = restated
         else:
             fresh = self._fresh(asked)
-            left = self._left(asked)
-            chosen = fresh | left
+            chosen = fresh | self._left(asked)
             gaps = self._missing(asked) - chosen
-            redo = [r for r in self._restated() if self.state.unfinished.overlaps(*r[:2])]
+            redo = [r for r in restated if self.state.unfinished.overlaps(*r[:2])]
+        waiting = count_shaped(PlannedRange(s, e, r.schedule, "") for s, e, r in restated)
+        waiting -= count_shaped(PlannedRange(s, e, r.schedule, "") for s, e, r in redo)
         redo = _apart(redo, chosen)
         chosen, beyond = self._reach(self.schedule, chosen)
         parts = self._parts(chosen & fresh, Reason.NEW)
@@ -228,6 +237,7 @@ class _IntervalPlanner:
             self.schedule,
             beyond,
             self._reach(self.schedule, gaps)[0],
+            waiting,
             cut=self._cut(chosen),
         )
 
@@ -332,17 +342,19 @@ def _plan_values(flow: str, state: FlowState, data: Data, window: Window) -> Pla
     done = {v.value for v in state.values}
     parts: list[Part] = []
     absent: list[str] = []
+    waiting = 0
     for value in dict.fromkeys(wanted):
         restated = value in state.restated_values
-        if value in done and not (
-            restated and (window.backfill or value in state.unfinished_values)
-        ):
+        if value in done and not restated:
+            continue
+        if restated and not (window.backfill or value in state.unfinished_values):
+            waiting += 1
             continue
         if value not in present and not window.include_empty:
             absent.append(value)
             continue
         parts.append(_value_part(value, restated, state, window))
-    return Plan(flow, tuple(parts), absent=tuple(absent))
+    return Plan(flow, tuple(parts), waiting=waiting, absent=tuple(absent))
 
 
 def _value_part(value: str, restated: bool, state: FlowState, window: Window) -> Part:
@@ -371,13 +383,27 @@ def restatements(state: FlowState, ranges: IntervalSet, reason: str) -> tuple[Re
     return tuple(found)
 
 
+class Shaped(Protocol):
+    """Whole intervals of a schedule that tile ``[start, end)``."""
+
+    @property
+    def start(self) -> int: ...  # noqa: D102
+    @property
+    def end(self) -> int: ...  # noqa: D102
+    @property
+    def schedule(self) -> str: ...  # noqa: D102
+
+
+def count_shaped(stretches: Iterable[Shaped]) -> int:
+    """Return how many intervals stretches hold, each of its own schedule, without listing them."""
+    return sum(
+        count_units(Schedule.parse(one.schedule), IntervalSet([(one.start, one.end)]))
+        for one in stretches
+    )
+
+
 def count_planned(planned: Iterable[Planned]) -> int:
     """Return how many units are planned, without listing them."""
-    total = 0
-    for one in planned:
-        if isinstance(one, PlannedValue):
-            total += 1
-        else:
-            ranges = IntervalSet([(one.start, one.end)])
-            total += count_units(Schedule.parse(one.schedule), ranges)
-    return total
+    listed = list(planned)
+    ranges = [one for one in listed if isinstance(one, PlannedRange)]
+    return count_shaped(ranges) + len(listed) - len(ranges)

@@ -115,7 +115,7 @@ def complete(
       seeknal intervals complete --interval "2024-01-01 to 2024-02-01"
       seeknal intervals complete --partitions EU --reason "Loaded by hand"
     """
-    from seeknal.cli.ledger import mark_complete
+    from seeknal.cli.changing import mark_complete
 
     mark_complete(project_path, flow or [], interval or [], partitions, reason)
 
@@ -133,6 +133,9 @@ def restate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restated, and change nothing.")
     ] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Withdraw restatements that were not run yet.")
+    ] = False,
 ) -> None:
     """Ask for completed intervals to be done again.
 
@@ -143,7 +146,20 @@ def restate(
       seeknal intervals restate --start 2024-01-01 --end 2024-01-07 \\
         --reason "Fixed bug"
       seeknal intervals restate --partitions EU --reason "Late data" --dry-run
+      seeknal intervals restate --start 2024-01-01 --end 2024-01-07 --clear \\
+        --reason "Wrong week"
     """
-    from seeknal.cli.ledger import ask_restate
+    from seeknal.cli.changing import Restate, ask_restate
 
-    ask_restate(project_path, flow or [], start, end, partitions, reason, dry_run=dry_run)
+    ask_restate(
+        Restate(
+            project_path=project_path,
+            flows=flow or [],
+            start=start,
+            end=end,
+            partitions=partitions,
+            reason=reason,
+            dry_run=dry_run,
+            clear=clear,
+        )
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seeknal.cli import text
 from seeknal.cli.workspace import Workspace
 from seeknal.errors import ConfigError, SeeknalError, UsageError
 from seeknal.flow import Flow
+from seeknal.plan import count_shaped
 from seeknal.rebuild import Found, restore, survey
 from seeknal.resolve import output_of
 from seeknal.statefile import read_state, write_state
@@ -20,17 +20,9 @@ from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import Completion
 
 
-@contextmanager
-def _opened(path: Path | None, redis: str | None) -> Iterator[Workspace]:
-    with Workspace.open(path) as space:
-        if redis is not None:
-            space.project.home.use_redis(redis)
-        yield space
-
-
 def export_to(path: Path | None, redis: str | None, file: Path) -> None:
     """Write a project's state to a file."""
-    with _opened(path, redis) as space:
+    with Workspace.open(path, redis) as space:
         busy = busy_flows(space.store)
         if busy:
             text.say(
@@ -44,7 +36,7 @@ def export_to(path: Path | None, redis: str | None, file: Path) -> None:
 
 def import_from(path: Path | None, redis: str | None, file: Path, reason: str) -> None:
     """Merge a file's state into the project's."""
-    with _opened(path, redis) as space:
+    with Workspace.open(path, redis) as space:
         state = read_state(file)
         if state.project != space.project.name:
             raise ConfigError(
@@ -84,16 +76,12 @@ def _show_merged(merged: Merged, zone: str) -> None:
 
 
 def _count(completions: Sequence[Completion], values: int, what: str) -> str:
-    stretches = ((Schedule.parse(c.schedule), c.start, c.end) for c in completions)
-    counts = ((text.count_all(stretches), "interval"), (values, "partition"))
+    counts = ((count_shaped(completions), "interval"), (values, "partition"))
     return " and ".join(text.plural(n, f"{what} {noun}") for n, noun in counts if n)
 
 
 def _restated(merged: Merged) -> str:
-    count = text.count_all(
-        (Schedule.parse(r.schedule), r.start, r.end) for r in merged.restatements
-    )
-    count += len(merged.restated_values)
+    count = count_shaped(merged.restatements) + len(merged.restated_values)
     return text.plural(count, "restatement") if count else ""
 
 
@@ -108,10 +96,10 @@ def _unfinished(merged: Merged, zone: str) -> str:
 
 
 def rebuild_from_output(
-    path: Path | None, redis: str | None, names: Sequence[str], *, dry_run: bool
+    path: Path | None, redis: str | None, names: Sequence[str], *, dry_run: bool, every: bool
 ) -> int:
     """Restore flows' state from their output; 1 if files were left alone."""
-    with _opened(path, redis) as space:
+    with Workspace.open(path, redis) as space:
         left = False
         for flow in space.flows(names):
             found = _survey(space, flow)
@@ -125,7 +113,7 @@ def rebuild_from_output(
             if not dry_run and (found.token or found.completions or found.values):
                 what = text.plural(found.files - len(found.left_alone), "published file")
                 restore(space.store, found, space.change("rebuild", what))
-            _show_found(found, flow.timezone, dry_run=dry_run)
+            _show_found(found, flow.timezone, dry_run=dry_run, every=every)
             left = left or bool(found.left_alone)
         return 1 if left else 0
 
@@ -137,20 +125,19 @@ def _survey(space: Workspace, flow: Flow) -> Found | None:
     return survey(flow.name, output, space.store.state(flow.name), flow.timezone)
 
 
-def _show_found(found: Found, zone: str, *, dry_run: bool) -> None:
+def _show_found(found: Found, zone: str, *, dry_run: bool, every: bool) -> None:
     told = _count(found.completions, len(found.values), "completed")
     files = text.plural(found.files, "file")
     verb = "would restore" if dry_run else "restored"
     known = f", {found.known:,} known already" if found.known else ""
     text.show(f"{found.flow}: {verb} {told or 'nothing new'} from {files}{known}.")
-    for line in _restored_lines(found.completions, zone):
-        text.show(line)
+    text.show_lines(_restored_lines(found.completions, zone), every=every)
     for each in found.left_alone:
         text.say(f"Left alone: {each.path}: {each.why}.")
 
 
 def _restored_lines(completions: Iterable[Completion], zone: str) -> list[str]:
-    lines = [
+    return [
         text.interval_lines(
             Schedule.parse(c.schedule),
             IntervalSet([(c.start, c.end)]),
@@ -160,4 +147,3 @@ def _restored_lines(completions: Iterable[Completion], zone: str) -> list[str]:
         )[0]
         for c in completions
     ]
-    return lines if len(lines) <= text.LINES else [*lines[: text.LINES], "  ..."]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal.cli.options import EndDate, Flows, Json, Partitions, ProjectPath, StartDate
+from seeknal.cli.options import All, EndDate, Flows, Json, Partitions, ProjectPath, StartDate
 
 _MOST_WORKERS = 1000
 
@@ -57,6 +57,7 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Leave the run to the workers, and return at once.")
     ] = False,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
     """Run what is due, or backfill a window.
@@ -75,17 +76,18 @@ def run(
     from seeknal.cli.running import Asked, run_flows
 
     asked = Asked(
-        project_path,
-        flow or [],
-        start_date,
-        end_date,
-        partitions,
-        backfill,
-        include_empty,
-        workers,
-        dry_run,
-        as_json,
-        redis,
-        detach,
+        project_path=project_path,
+        flows=flow or [],
+        start_date=start_date,
+        end_date=end_date,
+        partitions=partitions,
+        backfill=backfill,
+        include_empty=include_empty,
+        workers=workers,
+        dry_run=dry_run,
+        every=every,
+        as_json=as_json,
+        redis=redis,
+        detach=detach,
     )
     raise typer.Exit(run_flows(asked))

@@ -43,6 +43,7 @@ class Asked:
     include_empty: bool
     workers: int | None
     dry_run: bool
+    every: bool
     as_json: bool
     redis: str | None = None
     detach: bool = False
@@ -79,9 +80,9 @@ def run_flows(asked: Asked) -> int:
 
 
 def _run_all(asked: Asked, interrupts: Interrupts) -> int:
-    with Workspace.open(asked.project_path) as space:
+    with Workspace.open(asked.project_path, asked.redis) as space:
         now = time.time()
-        shared = choose_store(space, asked)
+        shared = is_shared(space, asked)
         names = space.names(asked.flows)
         tasks = [_task(space, asked, name, alone=len(names) == 1) for name in names]
         if asked.dry_run:
@@ -93,14 +94,12 @@ def _run_all(asked: Asked, interrupts: Interrupts) -> int:
         return _run(space, asked, tasks, now, interrupts)
 
 
-def choose_store(space: Workspace, asked: Asked) -> bool:
-    """Decide where the run's state is; return whether workers that share it execute the run.
+def is_shared(space: Workspace, asked: Asked) -> bool:
+    """Return whether workers that share the store execute the run.
 
     Raises:
         UsageError: an option is for the other kind of run.
     """
-    if asked.redis is not None:
-        space.project.home.use_redis(asked.redis)
     shared = space.project.redis_url is not None
     if asked.detach and not shared:
         raise UsageError(
@@ -151,7 +150,7 @@ def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[Task], now: float) 
     for task, plan in plans:
         if plan.parts:
             text.show(f"Would process {text.what(plan, plan.flow)}:")
-            text.show_lines(text.plan_lines(plan, task.zone), every=False)
+            text.show_lines(text.plan_lines(plan, task.zone), every=asked.every)
         else:
             text.show(f"Nothing to do for {plan.flow}.")
         _say_left_out(task, plan, asked)
@@ -273,14 +272,15 @@ def _say_left_out(task: Task, plan: Plan, asked: Asked) -> None:
             f"{text.count(plan.schedule, plan.gaps, 'older missing interval')} "
             f"({text.span(plan.gaps, task.zone)}); fill with: {_fill(task, asked)}"
         )
+    if plan.waiting:
+        text.say(
+            f"{text.plural(plan.waiting, f'restated {plan.noun}')} left for a backfill; run with: "
+            f"{_fill(task, asked)}"
+        )
 
 
 def _fill(task: Task, asked: Asked) -> str:
-    return " ".join(["seeknal run --backfill --flow", task.prepared.name, *_where(asked)])
-
-
-def _where(asked: Asked) -> list[str]:
-    return ["--project-path", quote(str(asked.project_path))] if asked.project_path else []
+    return text.command(f"seeknal run --backfill --flow {task.prepared.name}", asked.project_path)
 
 
 def _command(asked: Asked, flows: Sequence[str]) -> str:
@@ -297,7 +297,7 @@ def _command(asked: Asked, flows: Sequence[str]) -> str:
             words.append(f"{option} {quote(value)}")
     if asked.include_empty:
         words.append("--include-empty")
-    return " ".join([*words, *_where(asked)])
+    return text.command(" ".join(words), asked.project_path)
 
 
 def conclude(task: Task, report: Report, asked: Asked) -> None:
@@ -315,7 +315,7 @@ def conclude(task: Task, report: Report, asked: Asked) -> None:
         text.say(f"Run {report.runs[-1].id} is paused.")
     elif report.stopped is not None:
         text.say(f"Run {report.runs[-1].id} was {report.stopped} by somebody else.")
-    _say_failures(task, report)
+    _say_failures(task, report, asked)
     text.say(
         f"Left to do: {text.what(report.left)} "
         f"({text.parts_span(report.left.parts, task.zone)}). "
@@ -343,17 +343,16 @@ def _summary(report: Report) -> str:
     )
 
 
-def _say_failures(task: Task, report: Report) -> None:
+def _say_failures(task: Task, report: Report, asked: Asked) -> None:
     for record in report.failed[:_ERRORS_SHOWN]:
         text.say(
             f"Failed: {text.unit_name(record.unit, task.zone)} after "
             f"{text.plural(record.attempts, 'attempt')}: {record.error}"
         )
     if len(report.failed) > _ERRORS_SHOWN:
-        text.say(
-            f"... and {len(report.failed) - _ERRORS_SHOWN:,} more: seeknal intervals failed "
-            f"--flow {task.prepared.name}"
-        )
+        words = f"seeknal intervals failed --flow {task.prepared.name}"
+        more = len(report.failed) - _ERRORS_SHOWN
+        text.say(f"... and {more:,} more: {text.command(words, asked.project_path)}")
 
 
 def report_json(task: Task, report: Report) -> dict[str, Any]:

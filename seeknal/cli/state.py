@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal.cli.options import Flows, ProjectPath, Redis
+from seeknal.cli.options import All, Flows, ProjectPath, Redis
 
 app = typer.Typer(help="Move, keep and restore what is known to be done.", no_args_is_help=True)
 
@@ -61,6 +61,7 @@ def rebuild(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be restored, and change nothing.")
     ] = False,
+    every: All = False,
 ) -> None:
     """Restore lost state from the published output files.
 
@@ -71,4 +72,6 @@ def rebuild(
     """
     from seeknal.cli.moving import rebuild_from_output
 
-    raise typer.Exit(rebuild_from_output(project_path, redis, flow or [], dry_run=dry_run))
+    raise typer.Exit(
+        rebuild_from_output(project_path, redis, flow or [], dry_run=dry_run, every=every)
+    )

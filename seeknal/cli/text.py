@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from seeknal.cli.streams import is_read, say, show
@@ -60,7 +61,7 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 def what(plan: Plan, of: str = "") -> str:
     """Return ``3 new intervals`` or ``5 intervals: 3 new, 2 unfinished``; ``of`` a flow, if any."""
-    noun = "interval" if plan.schedule else "partition"
+    noun = plan.noun
     whose = f" of {of}" if of else ""
     counts = {reason: plan.count(reason) for reason in Reason}
     present = {reason: count for reason, count in counts.items() if count}
@@ -101,11 +102,16 @@ def show_lines(lines: Sequence[str], *, every: bool) -> None:
             show(line)
         return
     half = LINES // 2
-    for line in islice(lines, half):
+    for line in lines[:half]:
         show(line)
     show(f"  ... {len(lines) - 2 * half:,} more lines (--all shows every one)")
     for line in lines[-half:]:
         show(line)
+
+
+def command(words: str, project_path: Path | None) -> str:
+    """Return a command to go on with, for the project that was named, if one was."""
+    return f"{words} --project-path {quote(str(project_path))}" if project_path else words
 
 
 def count(schedule: Schedule, ranges: IntervalSet, noun: str = "interval") -> str:
@@ -194,8 +200,3 @@ def unit_lines(plan: Plan, timezone: str, *, every: bool) -> list[str]:
         else:
             lines.append(f"  {planned.value}{mark}")
     return lines
-
-
-def count_all(stretches: Iterable[tuple[Schedule, int, int]]) -> int:
-    """Return how many intervals stretches of time hold, each by its own schedule."""
-    return sum(count_units(schedule, IntervalSet([(s, e)])) for schedule, s, e in stretches)

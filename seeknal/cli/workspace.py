@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from seeknal.cli.reach import actor
 from seeknal.cli.streams import say
 from seeknal.config import Settings
 from seeknal.engine.session import Engine
@@ -40,9 +39,14 @@ class Workspace:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path | None) -> Iterator[Workspace]:
-        """Find and open the project; close what was opened, and mirror what was changed."""
+    def open(cls, path: Path | None, redis: str | None = None) -> Iterator[Workspace]:
+        """Find and open the project; close what was opened, and mirror what was changed.
+
+        ``redis`` is the address of the store to use in place of the project's.
+        """
         project = Project.find(path)
+        if redis is not None:
+            project.home.use_redis(redis)
         space = cls(project, project.settings)
         try:
             yield space
@@ -62,11 +66,7 @@ class Workspace:
     @cached_property
     def actor(self) -> str:
         """Who is at the keyboard: what the audit keeps."""
-        try:
-            user = getpass.getuser()
-        except (OSError, KeyError):
-            user = "unknown"
-        return f"{user}@{socket.gethostname()}"
+        return actor()
 
     def flows(self, names: Sequence[str]) -> list[Flow]:
         """Return the flows of these names, or all.
