@@ -104,14 +104,14 @@ def _refuse_unscheduled(flow: Flow) -> None:
 
 
 def _prepared(flow: Flow, query: Query) -> Prepared:
-    start = flow.start_date and parse_instant(flow.start_date, flow.timezone)
+    start = None if flow.start_date is None else parse_instant(flow.start_date, flow.timezone)
     return Prepared(
         flow.name, flow.timezone, flow.interval_schedule, query, fingerprint(query),
-        flow.to_spec(), start if isinstance(start, int) else None, flow.data_lag,
+        flow.to_spec(), start, flow.data_lag,
     )  # fmt: skip
 
 
-def fingerprint_of(project: Project, flow: Flow) -> str:
+def fingerprint_of(flow: Flow) -> str:
     """Return the fingerprint of a flow's logic; its input need not be there."""
     return fingerprint(_query(flow, ()))
 

@@ -42,13 +42,6 @@ class Merged:
     unfinished_values: frozenset[str] = frozenset()
     apart: tuple[Completion, ...] = ()
 
-    @property
-    def changes(self) -> bool:
-        """Whether there is anything that was not here before."""
-        completed = self.completions or self.values
-        restated = self.restatements or self.restated_values
-        return bool(completed or restated or self.unfinished or self.unfinished_values)
-
 
 def export_state(store: Store, project: str) -> StateFile:
     """Return all that a store knows of its flows, each flow as of one instant."""

@@ -30,7 +30,7 @@ def mark_complete(
     """Mark intervals or partitions complete by hand."""
     with Workspace.open(path) as space:
         flow = space.one(names, "mark complete")
-        print_ = fingerprint_of(space.project, flow)
+        print_ = fingerprint_of(flow)
         what = "; ".join([*intervals, *([partitions] if partitions else [])])
         if flow.interval_schedule is None:
             if intervals:

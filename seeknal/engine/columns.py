@@ -71,11 +71,6 @@ class Tracer:
         markers = {name: Value(name, name) for name in PLACEHOLDERS}
         self._scopes = _scopes(compose(query, markers, reads=f'SELECT * FROM "{_INPUT}"'))
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether sqlglot could make anything of the SQL."""
-        return bool(self._scopes)
-
     def compared(self, names: Iterable[str]) -> list[tuple[Column, frozenset[str]]]:
         """Return the input's columns that are compared with some of these placeholders.
 
