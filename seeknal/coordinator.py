@@ -178,7 +178,9 @@ class _Pass:
             if run is not None:
                 self.runs.append(run)
                 status = self._drive(run)
-                if status not in (RunStatus.DONE, RunStatus.FAILED):
+                if status is None:
+                    self.runs.remove(run)  # what is left of it is planned anew
+                elif status not in (RunStatus.DONE, RunStatus.FAILED):
                     return status
             elif theirs:
                 self._c.observer.waiting(theirs, holds.runs)
@@ -236,8 +238,8 @@ class _Pass:
             owner=self._c.owner,
         )
 
-    def _drive(self, run: Run) -> RunStatus:
-        """Drive a run until it is active no more."""
+    def _drive(self, run: Run) -> RunStatus | None:
+        """Drive a run until it is active no more; None if the store has lost it."""
         while True:
             self._c.driver.drive(run.id, _TICK)
             try:
@@ -250,13 +252,17 @@ class _Pass:
                 if status is not RunStatus.ACTIVE:
                     return status
 
-    def _look(self, run: Run) -> RunStatus:
-        """Show how far a run has come, and now and then look where it stands."""
+    def _look(self, run: Run) -> RunStatus | None:
+        """Show how far a run has come, and now and then look where it stands.
+
+        None if it is gone: a store that died may have lost the second in which it was launched.
+        """
         counts = self._store.counts(run.id)
-        self._c.observer.progress(run, counts)
+        if counts.units:
+            self._c.observer.progress(run, counts)
         if self._reap() or counts.done + counts.failed >= counts.units:
             current = self._store.run(run.id)
-            return RunStatus.CANCELLED if current is None else current.status
+            return None if current is None else current.status
         return RunStatus.ACTIVE
 
     def _reap(self) -> bool:

@@ -133,7 +133,9 @@ class Heartbeat:
     def _renew(self, holding: _Holding) -> None:
         try:
             kept = self._store.renew(holding.claim, self.lease)
-        except SeeknalError:
+        except Exception:
+            # Whatever it was: every lease of this process hangs on this thread, and the next
+            # beat asks again.
             return
         with self._lock:
             if not kept and holding in self._held:

@@ -6,8 +6,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from secrets import token_hex
 from typing import Any, Final
 
 from celery.utils.log import get_logger
@@ -25,13 +26,14 @@ logger = get_logger("seeknal.worker")
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A pool process was killed at a unit."""
+    """A pool process was killed at a unit; ``mark`` tells this death from all others."""
 
     project: str
     run: str
     unit: Unit
     worker: str
     why: str
+    mark: str = field(default_factory=lambda: token_hex(8))
 
 
 class Crew:

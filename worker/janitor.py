@@ -62,7 +62,7 @@ class Janitor:
     def _loop(self) -> None:
         while not self._stop.wait(SWEEP * random.uniform(0.8, 1.2)):
             self._guarded(self._list)
-            self._crew.look_round()
+            self._guarded(self._crew.look_round)
             for killed in self._crew.killed():
                 if not self._guarded(partial(self._tell, killed)):
                     self._crew.put_back(killed)
@@ -97,7 +97,9 @@ class Janitor:
     def _tell(self, killed: Killed) -> None:
         wait = backoff(BACKOFF, 1)
         store = self._open(killed.project)
-        times = store.killed(killed.run, killed.unit, killed.worker, killed.why, wait)
+        times = store.killed(
+            killed.run, killed.unit, killed.worker, killed.why, wait, mark=killed.mark
+        )
         logger.warning("Killed at %s (%d times by now): %s", killed.unit, times, killed.why)
 
     def _guarded(self, work: Callable[[], Any]) -> bool:

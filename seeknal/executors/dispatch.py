@@ -75,6 +75,10 @@ class Dispatcher:
         """Leave the office to others at once."""
         self._store.resign(FEEDER, self._owner)
 
+    def announce(self) -> None:
+        """Make the project known to the workers, for when nobody but them feeds it."""
+        self._store.announce()
+
     def sweep(self) -> None:
         """Put back the units of the dead, feed every active run, publish what is due.
 
@@ -148,8 +152,9 @@ class CeleryExecutor:
 
     def launch(self, run_id: str) -> None:
         """Feed a run its first window, so that workers begin at once."""
-        self._launched.add(run_id)
+        self._dispatcher.announce()
         self._dispatcher.feed(run_id)
+        self._launched.add(run_id)
 
     def drive(self, run_id: str | None, wait: float) -> None:
         """Keep runs supplied for ``wait`` seconds; an outage of the store is waited out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any, Final
 
 from seeknal.stores.redis_core import MICRO, Core
@@ -28,17 +29,22 @@ class WorkerVerbs(Core):
         """Make the project known to workers that serve every project of this Redis."""
         self._ask(lambda: self._client.sadd(PROJECTS, self._project), repeat=True)
 
-    def killed(self, run_id: str, unit: Unit, worker: str, why: str, retry_in: float) -> int:
+    def killed(
+        self, run_id: str, unit: Unit, worker: str, why: str, retry_in: float, mark: str = ""
+    ) -> int:
         """Note that the process which ran a unit was killed; return how often that happened.
 
         The unit is tried again in ``retry_in`` seconds, unless somebody else has it by now. The
         fifth time it fails for good, as what kills whoever runs it. These are counted apart
         from the attempts that errors cost. 0 if there is nothing left to try.
+
+        ``mark`` is this death's own: told again with it, because the reply was lost, the death
+        counts once.
         """
         poison = f"Given up: the processes that ran this unit were killed {KILLS} times; {why}"
         wait = round(retry_in * MICRO)
         args = (unit.flow, run_id, unit.key, worker, KILLS, why, poison, wait)
-        return int(self._call("killed", *args))
+        return int(self._call("killed", *args, mark or token_hex(8), repeat=True))
 
     def lacking(self, run_id: str, name: str, machine: str) -> int:
         """Note that a machine cannot see the input of a run's unit, by its key.

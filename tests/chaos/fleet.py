@@ -109,7 +109,6 @@ class Fleet:
     lease: float = 30.0
     grace: float = 5.0
     concurrency: int = 1
-    level: str = "info"
     program: Sequence[str] = ()
     workers: list[Worker] = field(default_factory=list)
     gone: list[Worker] = field(default_factory=list)
@@ -153,7 +152,7 @@ class Fleet:
         number = len(self.workers) + len(self.gone)
         command = [*(self.program or (str(BIN / "seeknal"),)), "worker"]
         command += ["--concurrency", str(self.concurrency)]
-        command += ["--loglevel" if self.program else "--log-level", self.level]
+        command += ["--loglevel" if self.program else "--log-level", "info"]
         folder = self.logs / f"worker{number}"
         folder.mkdir(parents=True)
         spill = self.logs / "spill"

@@ -26,7 +26,7 @@ EVERY = 0.005
 def test_twenty_thousand_slow_units_keep_within_the_window(
     make_arena: Callable[..., Arena], seed: int
 ) -> None:
-    arena = make_arena(lease=10.0, concurrency=4, level="warning")
+    arena = make_arena(lease=10.0, concurrency=4)
     arena.declare(UNITS, wait_ms=200, output={"kind": "none"})
     arena.fleet.start_ready(WORKERS)
     with sampled(arena) as lengths:

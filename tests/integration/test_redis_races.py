@@ -305,6 +305,20 @@ def test_an_end_can_be_repeated_after_an_outage(shaky: RedisStore, proxy: Proxy,
         close_attempt(shaky, claim, end)
 
 
+def test_a_death_whose_reply_was_lost_counts_once(shaky: RedisStore, proxy: Proxy) -> None:
+    run = launch(shaky, hour(0))
+    take(shaky, 30.0, run)
+    proxy.lose(1)
+    assert shaky.killed(run, hour(0), WORKER, "SIGKILL", 60.0) == 1
+    assert shaky.counts(run).retries == 1
+    with pytest.raises(StoreUnavailableError):
+        with_every_reply_lost(
+            proxy, lambda: shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="second")
+        )
+    assert shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="second") == 2
+    assert shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="third") == 3
+
+
 def test_a_repeat_after_an_outage_is_refused_if_somebody_else_has_the_unit(
     shaky: RedisStore, redis_store: RedisStore, proxy: Proxy
 ) -> None:

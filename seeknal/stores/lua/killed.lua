@@ -3,6 +3,7 @@
 -- KEYS[1] the project's prefix
 -- ARGV[1] flow   ARGV[2] run   ARGV[3] unit   ARGV[4] worker   ARGV[5] how often is too often
 -- ARGV[6] why    ARGV[7] the error once it is too often   ARGV[8] microseconds until it is ready
+-- ARGV[9] this death's own mark: it counts once, however often it is told
 -- Returns how often it happened by now; 0 if the unit has no record to fail.
 -- uses base ranges runs units flows
 local flow, id, unit, worker = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -13,12 +14,18 @@ if not run or not plan or found.state == 'failed' then
   return 0
 end
 local name = member(id, unit)
+if call('HGET', key('unit', name), 'death') == ARGV[9] then
+  return tonumber(call('HGET', key('unit', name), 'kills'))
+end
+call('HSET', key('unit', name), 'death', ARGV[9])
 local times = call('HINCRBY', key('unit', name), 'kills', 1)
 local mine = found.state == 'running' and found.worker == worker
 if times < limit and not mine then
   return times
 end
-call('HDEL', key('holders', flow), unit)
+if holder(flow, unit) == id then
+  call('HDEL', key('holders', flow), unit)
+end
 call('ZREM', key('leases'), name)
 unqueue(id, unit)
 local final = times >= limit
