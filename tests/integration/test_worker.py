@@ -282,8 +282,12 @@ def test_a_killed_pool_process_is_counted_apart_from_attempts(ships: Fleet) -> N
     run = ships.launch()
     running = ships.runs_one(run)
     os.kill(int(running.worker.rpartition("#")[2]), signal.SIGKILL)
-    (told,) = wait_until("it is noted", lambda: ships.events(run, "retry"), 15)
-    assert "SIGKILL" in told.detail
+    # As a retry, or as one more loss if somebody else has the unit by then.
+    wait_until(
+        "it is noted",
+        lambda: [e for e in ships.store.events(run) if "SIGKILL" in e.detail],
+        20,
+    )
     again = ships.runs_one(run)
     assert again.attempts == 0
     assert again.worker != running.worker

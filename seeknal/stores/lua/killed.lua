@@ -21,6 +21,7 @@ call('HSET', key('unit', name), 'death', ARGV[9])
 local times = call('HINCRBY', key('unit', name), 'kills', 1)
 local mine = found.state == 'running' and found.worker == worker
 if times < limit and not mine then
+  tell(run, 'reaped', unit, worker, ARGV[6])
   return times
 end
 if holder(flow, unit) == id then
