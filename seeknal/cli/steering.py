@@ -168,6 +168,7 @@ def _feed(found: Reached, run: Run) -> None:
     assert found.url is not None
     publisher = Publisher(found.url)
     try:
-        Dispatcher(found.store, publisher, found.project, f"{actor()} {os.getpid()}").feed(run.id)
+        owner = f"{actor()} {os.getpid()}"
+        Dispatcher(found.store, publisher, found.project, owner).prime(run.id)
     finally:
         publisher.close()

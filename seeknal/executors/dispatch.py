@@ -28,6 +28,9 @@ _RUNS_A_SWEEP: Final = 100
 # Seconds that a worker may take from a message's arrival to the claim.
 _UNDER_WAY: Final = 3.0
 _WINDOW_PER_SLOT: Final = 4
+# What a run that is left to workers is fed at once: enough for the first of them to begin, and
+# for whoever starts workers by the length of the queue to see that there is work.
+_FIRST: Final = 20
 
 
 class Broker(Protocol):
@@ -98,6 +101,11 @@ class Dispatcher:
         self._publish(window, None)
         return fed
 
+    def prime(self, run_id: str) -> None:
+        """Feed one run its first few units; workers go on from there."""
+        top_up(self._store, run_id, _FIRST)
+        self._publish(self.window(), None)
+
     def feed_if_low(self, run_id: str, every: float = 0.05) -> None:
         """Feed a run if its window is half used up, looking no more often than ``every`` s.
 
@@ -147,14 +155,13 @@ class CeleryExecutor:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._launched: set[str] = set()
+        self._fed: set[str] = set()
         self._swept = 0.0
 
     def launch(self, run_id: str) -> None:
-        """Feed a run its first window, so that workers begin at once."""
+        """Leave a run to the workers."""
         self._dispatcher.announce()
-        self._dispatcher.feed(run_id)
-        self._launched.add(run_id)
+        self._dispatcher.prime(run_id)
 
     def drive(self, run_id: str | None, wait: float) -> None:
         """Keep runs supplied for ``wait`` seconds; an outage of the store is waited out."""
@@ -168,8 +175,10 @@ class CeleryExecutor:
             self._dispatcher.resign()
 
     def _supply(self, run_id: str | None) -> None:
-        if run_id is not None and run_id not in self._launched:
-            self.launch(run_id)
+        if run_id is not None and run_id not in self._fed:
+            self._dispatcher.announce()
+            self._dispatcher.feed(run_id)
+            self._fed.add(run_id)
         now = time.monotonic()
         if now - self._swept < SWEEP:
             return
