@@ -122,20 +122,25 @@ def offset(instant: int, zone: str) -> int:
     return shown // timedelta(seconds=1)
 
 
-def changes(zone: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The (instant, shift in seconds) of each clock change in a range, found by bisection."""
+def changes(zone: str, start: int, end: int, probe: int = DAY) -> list[tuple[int, int]]:
+    """The (instant, shift in seconds) of each clock change in a range, found by bisection.
+
+    A ``probe`` of more than three days may miss two changes of which one takes back the other.
+    """
     found = []
-    for left in range(start, end, DAY):
-        low, high = left, min(left + DAY, end)
-        if offset(low, zone) == offset(high, zone):
+    shown = offset(start, zone)
+    for left in range(start, end, probe):
+        low, high = left, min(left + probe, end)
+        before, shown = shown, offset(high, zone)
+        if before == shown:
             continue
         while high - low > 1:
             middle = (low + high) // 2
-            if offset(middle, zone) == offset(low, zone):
+            if offset(middle, zone) == before:
                 low = middle
             else:
                 high = middle
-        found.append((high, offset(high, zone) - offset(low, zone)))
+        found.append((high, shown - before))
     return found
 
 
@@ -169,8 +174,8 @@ def why_cronsim_differs(cron: str, zone: str, start: int, end: int) -> str | Non
     for change, shift in changes(zone, start, end):
         opens = change + offset(change, zone)
         if follows_clock(cron):
-            if shift % 3600:
-                return "shift of a broken hour"
+            if shift % 3600 or opens % 3600:
+                return "shift of, or within, a broken hour"
             if shift > 0 and (opens - shift) // DAY != (opens - 1) // DAY:
                 return "midnight that does not exist"
             if shift > 0 and (opens - shift) % DAY == 0:
