@@ -36,6 +36,7 @@ KINDS: Final[dict[str, Kind]] = {
     "flows": Kind("set of the flows that have state", "never: one name per flow"),
     "token": Kind("the last fencing token", "never: tokens only grow"),
     "server": Kind("the server's run id, to notice a restart", "never: one short text"),
+    "seen": Kind("when the server was last looked at, to notice a standstill", "never: one number"),
     "audit": Kind("stream of changes by hand", "never: it is kept on purpose"),
     "runseq": Kind("how many runs there were", "never: one number"),
     "runs": Kind("sorted set of runs by age", "pruned when runs are registered"),

@@ -154,6 +154,13 @@ class Arena:
         except StoreUnavailableError:
             return -1
 
+    def running(self, run: str) -> int:
+        """Return how many units run; -1 while the server is away."""
+        try:
+            return self.store.counts(run).running
+        except StoreUnavailableError:
+            return -1
+
     def has_ended(self, run: str) -> bool:
         """Whether a run is over; while the server is away, nobody knows."""
         return self.status(run) in (RunStatus.DONE, RunStatus.FAILED)

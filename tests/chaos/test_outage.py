@@ -1,4 +1,7 @@
-"""The store is away for twice the lease: nothing runs twice, nothing is interrupted."""
+"""The store is away for twice the lease: nothing runs twice, nothing is interrupted.
+
+Afterwards all go on as before: every slot of every worker, and the coordinator that watches.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.chaos.arena import Arena, report
+from tests.chaos.arena import FLOW, Arena, report
 from tests.waiting import passed, wait_until
 
 LEASE = 4.0
-UNITS = 24
+UNITS = 40
 SLOTS = 8
 
 
@@ -23,13 +26,17 @@ def test_an_outage_costs_nothing(make_arena: Callable[..., Arena], how: str, see
     # Some end during the outage, some after it.
     arena.declare(UNITS, slow=1.0, slow_ms=(2000, 12000), seed=seed)
     arena.fleet.start_ready(SLOTS // 2)
-    run = arena.launch()
-    wait_until("all slots are busy", lambda: arena.store.counts(run).running == SLOTS, 30.0)
+    coordinator = arena.coordinate()
+    wait_until("it is launched", lambda: arena.store.runs(FLOW), 60.0)
+    run = arena.only_run().id
+    wait_until("all slots are busy", lambda: arena.running(run) == SLOTS, 30.0)
     running = {r.unit.key: r.worker for r in arena.store.records(run) if r.worker}
     with outage(arena, how):
         wait_until("twice the lease is over", passed(2 * LEASE), 3 * LEASE)
     with arena.explained(run):
+        wait_until("all slots are busy again", lambda: arena.running(run) == SLOTS, 30.0)
         wait_until("the run ends", lambda: arena.has_ended(run), 120.0)
+        assert coordinator.wait(30) == 0, arena.told()
     arena.assert_settled(run)
     happened = arena.happened(run)
     report(f"the store {how} for {2 * LEASE:g} s", happened)

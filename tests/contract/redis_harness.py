@@ -16,11 +16,20 @@ from fakeredis.commands_mixins import server_mixin
 
 from seeknal.stores.base import Store
 from seeknal.stores.redis import RedisStore
+from seeknal.stores.redis_core import MICRO
+from seeknal.stores.redis_keys import prefix
 from seeknal.workflow.state import Claim
 from tests.contract.harness import Clock
 from tests.keys import check_keys
 from tests.server import Server
 from tests.waiting import wait_until
+
+_CONTRACT = "contract"
+
+
+def see(client: Any, project: str, now: float) -> None:
+    """Look at the server, as somebody does all the time where there are workers."""
+    client.set(f"{prefix(project)}seen", round(now * MICRO))
 
 
 @cache
@@ -39,18 +48,20 @@ class FakeHarness:
     lease = 30.0
 
     def __init__(self, folder: Path) -> None:
-        clock = Clock(1_700_000_000.25)
-        self.clock: Clock | None = clock
         self._server = fakeredis.FakeServer()
+        clock = _SeenClock(1_700_000_000.25, self._client())
+        self.clock: Clock | None = clock
         self._opened: list[RedisStore] = []
         self._patch = patch.object(server_mixin, "time", _Times(clock))
         self._patch.start()
 
     def open(self) -> Store:
-        client: Any = fakeredis.FakeRedis(server=self._server, decode_responses=True, protocol=2)
-        store = RedisStore("redis://fake", "contract", client=client)
+        store = RedisStore("redis://fake", _CONTRACT, client=self._client())
         self._opened.append(store)
         return store
+
+    def _client(self) -> Any:
+        return fakeredis.FakeRedis(server=self._server, decode_responses=True, protocol=2)
 
     def pass_time(self, seconds: float) -> None:
         assert self.clock is not None
@@ -64,6 +75,23 @@ class FakeHarness:
         self._patch.stop()
         for store in self._opened:
             store.close()
+
+
+class _SeenClock(Clock):
+    """A clock that stands still until it is told; its store is seen whenever it is."""
+
+    def __init__(self, now: float, client: Any) -> None:
+        self._client = client
+        super().__init__(now)
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self._now = now
+        see(self._client, _CONTRACT, now)
 
 
 class _Times:
@@ -80,7 +108,7 @@ class ServerHarness:
     clock: Clock | None = None
 
     def __init__(self, folder: Path) -> None:
-        self._project = f"contract {uuid.uuid4().hex}"
+        self._project = f"{_CONTRACT} {uuid.uuid4().hex}"
         self._opened: list[RedisStore] = []
 
     def open(self) -> Store:
@@ -95,7 +123,10 @@ class ServerHarness:
         self._wait_for(max(claim.until for claim in claims))
 
     def _wait_for(self, moment: float) -> None:
-        wait_until(f"the server's clock passes {moment}", lambda: self._opened[0].now() > moment)
+        store = self._opened[0]
+        wait_until(f"the server's clock passes {moment}", lambda: store.now() > moment)
+        with shared_server().client() as client:
+            see(client, self._project, store.now())
 
     def close(self) -> None:
         for store in self._opened:

@@ -33,7 +33,7 @@ from tests.contract.building import (
 from tests.contract.redis_harness import shared_server
 from tests.proxy import Proxy
 from tests.server import Server
-from tests.waiting import wait_until
+from tests.waiting import passed, wait_until
 
 T = TypeVar("T")
 
@@ -274,6 +274,26 @@ def test_a_server_that_stands_still_is_unavailable(
     assert store.reap() == []
     assert store.claim("other", 30.0, run, hour(0)) is None
     assert store.renew(claim, 30.0)
+
+
+def test_nothing_is_reaped_right_after_the_server_stood_still(
+    server: Server, open_store: Callable[..., RedisStore]
+) -> None:
+    lease = 1.5
+    store, janitor = open_store(server.url), open_store(server.url)
+    run = launch(store, hour(0))
+    claim = take(store, lease, run)
+    assert janitor.reap() == []
+    server.pause()
+    with ThreadPoolExecutor(1) as pool:
+        # What the server finds first when it goes on: no renewal was sent in time.
+        look = pool.submit(janitor.reap)
+        wait_until("the lease is over", passed(2 * lease))
+        server.resume()
+        assert look.result() == []
+    assert janitor.claim("other", 30.0, run, hour(0)) is None
+    assert store.renew(claim, 0.1)
+    wait_until("it is reaped once it is over", janitor.reap)
 
 
 # -- lost replies -------------------------------------------------------------------------------
