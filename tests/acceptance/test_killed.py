@@ -14,6 +14,7 @@ from seeknal.workflow.intervals import IntervalSet, count_units, units
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.units import Unit
 from tests.projects import Sandbox
+from tests.waiting import wait_until
 
 KILLS = 50
 UNITS = 240
@@ -48,12 +49,9 @@ def test_killed_at_random_moments_a_rerun_completes_every_unit_once(tmp_path: Pa
 def kill_until_done(sandbox: Sandbox, chance: random.Random, hits: Counter[str]) -> None:
     """Start runs and kill each, until one gets to its end."""
     for _ in range(KILLS):
-        process = sandbox.start("run", "--workers", str(chance.choice((1, 2, 4))))
-        try:
-            process.wait(chance.uniform(0.1, 1.2))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-        sandbox.wait(process, None)
+        with sandbox.running("run", "--workers", str(chance.choice((1, 2, 4)))) as process:
+            kill_somewhen(sandbox, process, chance)
+            sandbox.wait(process, None)
         if process.returncode != -signal.SIGKILL:
             assert process.returncode == 0
             return
@@ -61,6 +59,21 @@ def kill_until_done(sandbox: Sandbox, chance: random.Random, hits: Counter[str])
         hits["killed"] += 1
         hits["killed within the run"] += 0 < len(files) < UNITS
         assert completed_units(sandbox) <= set(files), "complete, and not published"
+
+
+def kill_somewhen(sandbox: Sandbox, process: subprocess.Popen[str], chance: random.Random) -> None:
+    """Kill a run: while it starts, or some time after it has published something."""
+    before = len(sandbox.files())
+    if chance.random() < 0.75:
+        wait_until(
+            "it published something or ended",
+            lambda: len(sandbox.files()) > before or process.poll() is not None,
+            60,
+        )
+    try:
+        process.wait(chance.uniform(0, 0.4))
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, signal.SIGKILL)
 
 
 def completed_units(sandbox: Sandbox) -> set[str]:
