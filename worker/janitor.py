@@ -51,7 +51,8 @@ class Janitor:
     def stop(self) -> None:
         """End, and have the worker forgotten."""
         self._stop.set()
-        self._thread.join(timeout=10.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10.0)
         for store, dispatcher in self._projects.values():
             try:
                 dispatcher.resign()

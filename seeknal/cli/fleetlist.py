@@ -48,6 +48,8 @@ def start_worker(
         environment[f"{PREFIX}DATA_ROOT"] = str(Path.cwd() / root)
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker"]
     command += ["--loglevel", log_level.lower()]
+    # Two on one machine are two for Celery as well; the process stays this one.
+    command += ["--hostname", f"seeknal-{os.getpid()}@%h"]
     if concurrency is not None:
         command += ["--concurrency", str(concurrency)]
     os.execve(sys.executable, command, environment)

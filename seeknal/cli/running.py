@@ -297,6 +297,10 @@ def _command(asked: Asked, flows: Sequence[str]) -> str:
             words.append(f"{option} {quote(value)}")
     if asked.include_empty:
         words.append("--include-empty")
+    if asked.redis is not None:
+        from seeknal.stores.redis_errors import address_of
+
+        words.append(f"--redis {quote(address_of(asked.redis))}")  # without its password
     return text.command(" ".join(words), asked.project_path)
 
 
