@@ -44,7 +44,7 @@ ONE_SHOT = "SELECT id, event_time, amount FROM events"
 class Arena:
     """A server on its append-only file, a project, and a fleet; ``close`` ends everything.
 
-    With ``proxied`` the workers reach the server through ``proxy``.
+    With ``proxied`` workers and coordinators reach the server through ``proxy``.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Arena:
 
     def coordinate(self, *options: str) -> subprocess.Popen[bytes]:
         """Start a coordinator: ``seeknal run``."""
-        command = [str(BIN / "seeknal"), "run", "--redis", self.server.url, *options]
+        command = [str(BIN / "seeknal"), "run", "--redis", self.fleet.url, *options]
         with (self._log / f"{len(self._commands)}").open("wb") as out:
             started = subprocess.Popen(
                 command,
@@ -250,13 +250,15 @@ class Arena:
 
     def assert_nothing_left_behind(self) -> None:
         """Once all workers are dead, a sweep leaves nothing but output."""
-        for worker in self.fleet.gone:
-            wait_until("no process outlives its worker", lambda w=worker: not w.has_processes())  # type: ignore[misc]
+        gone = self.fleet.gone
+        wait_until(
+            "no process outlives its worker", lambda: not any(w.has_processes() for w in gone)
+        )
         self.fleet.close()
         output = ParquetOutput(self.sandbox.root / "target" / "output" / FLOW)
         output.sweep()
         assert list((output.root / staging.DIRECTORY).iterdir()) == []
-        assert [n for n in self.sandbox.leftovers() if not n.startswith("workers")] == []
+        assert self.sandbox.leftovers() == []
 
 
 def report(what: str, *counted: Counter[str]) -> None:

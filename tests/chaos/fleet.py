@@ -13,70 +13,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import fleet
 from tests.projects import BIN, environment
 from tests.waiting import wait_until
 
-_READY = re.compile(r"celery@.* ready\.")
 # What Celery says to root is right, and no matter here.
 _AS_ROOT = "You're running the worker with superuser privileges"
 _SAID = re.compile(r"Task seeknal\.unit\[[^]]*\] succeeded in [^:]*: '(.*)'")
 
 
-class Worker:
-    """A ``seeknal worker`` in a process group of its own, its log in ``log``."""
-
-    def __init__(self, command: Sequence[str], env: dict[str, str], cwd: Path, log: Path) -> None:
-        self.log = log
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it takes messages; one that died instead is an error."""
-        assert self.is_alive, self.told()
-        return _READY.search(self.told()) is not None
-
-    def told(self) -> str:
-        return self.log.read_text(errors="replace")
+class Worker(fleet.Worker):
+    """A worker of which parts can be killed."""
 
     def outcomes(self) -> Counter[str]:
         """Count what its tasks ended with."""
-        return Counter(_SAID.findall(self.told()))
-
-    def children(self) -> list[int]:
-        """Return the pool's processes."""
-        with suppress(FileNotFoundError, ProcessLookupError):
-            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-            return [int(pid) for pid in text.split()]
-        return []
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to all of its processes."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
-
-    def kill(self) -> None:
-        """Kill all of it at once: the machine is gone."""
-        self.signal(signal.SIGKILL)
-        self._process.wait()
+        return Counter(_SAID.findall(self.text()))
 
     def kill_main(self) -> None:
         """Kill its main process only; the pool must not outlive it."""
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.wait()
 
     def kill_child(self, chance: random.Random) -> bool:
         """Kill a process of its pool, as the kernel does when memory is short."""
@@ -129,7 +85,7 @@ class Fleet:
         """Start workers and wait until each of them takes messages."""
         made = self.start(count)
         for worker in made:
-            wait_until("a worker is ready", lambda w=worker: w.is_ready, 60.0)  # type: ignore[misc]
+            wait_until("a worker is ready", worker.ready, 60.0)
         return made
 
     def replace(self, worker: Worker) -> Worker:
@@ -145,7 +101,6 @@ class Fleet:
     def close(self) -> None:
         """End every process of every worker that ever was."""
         for worker in (*self.workers, *self.gone):
-            worker.signal(signal.SIGCONT)
             worker.kill()
 
     def _start(self) -> Worker:
@@ -163,6 +118,16 @@ class Fleet:
             "SEEKNAL_DATA_ROOT": str(self.data_root),
             "TMPDIR": str(spill),
         }
-        worker = Worker(command, env, folder, folder / "log")
+        with (log := folder / "log").open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        worker = Worker(process, log)
         self.workers.append(worker)
         return worker

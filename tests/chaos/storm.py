@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.chaos.arena import Arena
@@ -116,12 +116,13 @@ class Storm:
         moving = [w for w in self._arena.fleet.workers if w.pid not in standing]
         if moving:
             worker = self._chance.choice(moving)
-            worker.signal(signal.SIGSTOP)
+            worker.freeze()
             self._stalled.append((time.monotonic() + self._weather.stall_for, worker))
             self.did["workers stopped for a while"] += 1
 
     def _thaw(self, now: float) -> None:
         for at, worker in self._stalled:
             if now >= at:
-                worker.signal(signal.SIGCONT)
+                with suppress(ProcessLookupError):  # killed meanwhile
+                    worker.thaw()
         self._stalled = [(at, worker) for at, worker in self._stalled if now < at]

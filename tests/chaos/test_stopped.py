@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,7 @@ def test_who_stood_still_changes_nothing(make_arena: Callable[..., Arena], momen
     run = arena.launch()
     if moment == "at the query":
         wait_until("it runs", lambda: arena.store.counts(run).running, 30.0)
-        first.signal(signal.SIGSTOP)
+        first.freeze()
     wait_until("it stands still", lambda: any(map(_is_stopped, first.children())), 30.0)
     fleet.program = ()
     fleet.start_ready(1)
@@ -38,7 +37,7 @@ def test_who_stood_still_changes_nothing(make_arena: Callable[..., Arena], momen
         wait_until("another completes it", lambda: arena.has_ended(run), 60.0)
     (published,) = arena.sandbox.files().values()
     before = published.stat().st_ino, published.stat().st_mtime_ns, provenance.read(published)
-    first.signal(signal.SIGCONT)
+    first.thaw()
     with arena.explained(run):
         wait_until("the first is refused", lambda: first.outcomes()["lease lost"], 30.0)
     assert first.outcomes() == {"lease lost": 1}
