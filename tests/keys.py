@@ -6,6 +6,7 @@ from typing import Any
 
 from seeknal.stores.redis_keys import KINDS, prefix
 
+_NEVER = -1
 _ENDED = {"done", "failed", "cancelled", "interrupted"}
 
 
@@ -20,8 +21,9 @@ def check_keys(client: Any, project: str) -> set[str]:
         declared = KINDS[kind]
         assert declared.holds, f"KINDS does not say what {kind} holds."
         assert declared.goes, f"KINDS does not say when {kind} goes."
+        # One that has expired since it was found has no time to live, and is no key any more.
         if declared.ttl is None:
-            assert client.ttl(key) == -1, f"{key} expires, KINDS does not say so."
+            assert client.pttl(key) == _NEVER, f"{key} expires, KINDS does not say so."
         elif declared.always or client.hget(f"{start}run:{name}", "status") in _ENDED:
-            assert client.ttl(key) > 0, f"{key} never expires."
+            assert client.pttl(key) != _NEVER, f"{key} never expires."
     return found

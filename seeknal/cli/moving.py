@@ -114,6 +114,9 @@ def rebuild_from_output(
                 what = text.plural(found.files - len(found.left_alone), "published file")
                 restore(space.store, found, space.change("rebuild", what))
             _show_found(found, flow.timezone, dry_run=dry_run, every=every)
+            if not found.files:
+                where = space.project.output_path(flow)
+                text.say(f"Note: no published file of {flow.name} is seen here in {where}.")
             left = left or bool(found.left_alone)
         return 1 if left else 0
 

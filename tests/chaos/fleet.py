@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
 import re
-import signal
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +22,11 @@ _SAID = re.compile(r"Task seeknal\.unit\[[^]]*\] succeeded in [^:]*: '(.*)'")
 class Worker(fleet.Worker):
     """A worker of which parts can be killed."""
 
+    def ready(self) -> bool:
+        """Whether it takes messages; one that died by itself is an error."""
+        assert self.process.poll() is None, f"exit code {self.process.returncode}: {self.text()}"
+        return "ready." in self.text()
+
     def outcomes(self) -> Counter[str]:
         """Count what its tasks ended with."""
         return Counter(_SAID.findall(self.text()))
@@ -33,15 +35,6 @@ class Worker(fleet.Worker):
         """Kill its main process only; the pool must not outlive it."""
         self.process.kill()
         self.wait()
-
-    def kill_child(self, chance: random.Random) -> bool:
-        """Kill a process of its pool, as the kernel does when memory is short."""
-        if not (children := self.children()):
-            return False
-        with suppress(ProcessLookupError):
-            os.kill(chance.choice(children), signal.SIGKILL)
-            return True
-        return False
 
     def has_processes(self) -> bool:
         """Whether any process of it is left, its pool included."""
@@ -89,7 +82,9 @@ class Fleet:
         return made
 
     def replace(self, worker: Worker) -> Worker:
-        """Start another in place of one that was killed."""
+        """Start another in place of one that was killed; no process of that one may be left."""
+        # At once, and never again: later its number may be another's.
+        wait_until("no process outlives its worker", lambda: not worker.has_processes())
         self.workers.remove(worker)
         self.gone.append(worker)
         return self._start()
@@ -99,8 +94,8 @@ class Fleet:
         return sum((w.outcomes() for w in (*self.workers, *self.gone)), Counter())
 
     def close(self) -> None:
-        """End every process of every worker that ever was."""
-        for worker in (*self.workers, *self.gone):
+        """End every process of every worker."""
+        for worker in self.workers:
             worker.kill()
 
     def _start(self) -> Worker:

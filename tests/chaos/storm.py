@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
+from seeknal.stores.redis_worker import KILLS
+from seeknal.workflow.units import Unit
 from tests.chaos.arena import Arena
 from tests.chaos.fleet import Worker
 from tests.waiting import wait_until
@@ -21,17 +25,20 @@ _SETTLED = 2.0
 class Weather:
     """How bad it gets.
 
-    Every ``kill_every`` seconds a worker is killed and replaced, every ``child_every`` seconds a
-    pool process, every ``stall_every`` seconds a worker stands still for ``stall_for`` (0:
-    never); ``restarts`` times the server is killed and started again. It lasts as long as the
-    run, for ``seconds`` at most.
+    Every ``kill_every`` seconds a worker is killed and replaced, unless fewer than ``least`` are
+    ready: on a machine that is too slow for it nothing would ever be done. Every ``child_every``
+    seconds a pool process is killed, every ``stall_every`` seconds a worker stands still for
+    ``stall_for`` (0: never). ``restarts`` times the server is killed and started again. Kills
+    and stalls end after ``calm_after`` seconds; the run has ``seconds`` to end.
     """
 
     kill_every: float = 0.0
+    least: int = 1
     child_every: float = 0.0
     stall_every: float = 0.0
     stall_for: float = 0.0
     restarts: int = 0
+    calm_after: float = float("inf")
     seconds: float = 120.0
 
 
@@ -57,6 +64,8 @@ class Storm:
         self._asked = 0.0
         step = arena.units / (weather.restarts + 1)
         self._restart_from = [round(step * (n + 1)) for n in range(weather.restarts)]
+        self._hit: Counter[Unit] = Counter()
+        self._run = ""
         self.did: Counter[str] = Counter()
 
     @property
@@ -66,16 +75,19 @@ class Storm:
 
     def rage(self, run: str) -> None:
         """Go on until the run has ended."""
+        self._run = run
         with self._arena.explained(run):
             wait_until("the run ends", lambda: self._moment(run), self._weather.seconds, 0.02)
         self._thaw(float("inf"))
+        for worker in self._arena.fleet.workers:
+            assert worker.process.poll() is None, worker.text()
         assert not self._restart_from, f"the server should have been killed: {dict(self.did)}"
 
     def _moment(self, run: str) -> bool:
         """Let happen what is due; return whether the run has ended."""
         now = time.monotonic()
         for act, at in self._due.items():
-            if now >= at:
+            if now >= at and self.seconds < self._weather.calm_after:
                 self._due[act] = max(now, at + self._every[act])
                 act()
         self._thaw(now)
@@ -98,6 +110,8 @@ class Storm:
         return self._arena.has_ended(run)
 
     def _kill_worker(self) -> None:
+        if sum(worker.ready() for worker in self._arena.fleet.workers) < self._weather.least:
+            return
         worker = self._chance.choice(self._arena.fleet.workers)
         if self._chance.random() < _WHOLE:
             worker.kill()
@@ -108,8 +122,21 @@ class Storm:
         self._arena.fleet.replace(worker)
 
     def _kill_child(self) -> None:
-        worker = self._chance.choice(self._arena.fleet.workers)
-        self.did["pool processes killed"] += worker.kill_child(self._chance)
+        """Kill a pool process at its unit, as the kernel does when memory is short."""
+        alive = {str(pid) for worker in self._arena.fleet.workers for pid in worker.children()}
+        at_work = [
+            (record.unit, pid)
+            for record in self._arena.records(self._run)
+            # Not so often at one unit that it would rightly be given up.
+            if (pid := record.worker.rpartition("#")[2]) in alive
+            and self._hit[record.unit] < KILLS - 2
+        ]
+        if at_work:
+            unit, pid = self._chance.choice(at_work)
+            self._hit[unit] += 1
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+                self.did["pool processes killed"] += 1
 
     def _stall(self) -> None:
         standing = {worker.pid for _, worker in self._stalled}

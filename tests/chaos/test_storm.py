@@ -10,16 +10,17 @@ import pytest
 from tests.chaos.arena import Arena, report
 from tests.chaos.storm import Storm, Weather
 
-MINUTE = Weather(kill_every=1.5, child_every=4.0, restarts=2, seconds=150)
-LONG = Weather(kill_every=1.0, child_every=5.0, restarts=2, seconds=1500)
+MINUTE = Weather(kill_every=1.5, least=2, child_every=4.0, restarts=2, calm_after=60, seconds=400)
+LONG = Weather(kill_every=1.0, child_every=5.0, restarts=2, seconds=2400)
 
 
+@pytest.mark.timeout(600)
 def test_a_minute_of_chaos(make_arena: Callable[..., Arena], seed: int) -> None:
     weather(make_arena, seed, MINUTE, units=500, slow=0.1)
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2700)
 def test_long_chaos(make_arena: Callable[..., Arena], seed: int) -> None:
     weather(make_arena, seed, LONG, units=2000, slow=0.05, slow_ms=(2000, 2000))
 

@@ -103,14 +103,13 @@ class GuardedFleet(Fleet):
 
 
 @pytest.fixture
-def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GuardedFleet]:
-    made = GuardedFleet(tmp_path / "fleet", tls=getattr(request, "param", True))
+def fleet(tmp_path: Path) -> Iterator[GuardedFleet]:
+    made = GuardedFleet(tmp_path / "fleet", tls=True)
     made.box.declare().events("2024-01-01", 240, "1 hour")
     yield made
     made.close()
 
 
-@pytest.mark.parametrize("fleet", [False, True], ids=["acl", "acl and tls"], indirect=True)
 def test_workers_need_no_more_rights_than_the_acl_gives(fleet: GuardedFleet) -> None:
     fleet.worker(2)
     run = fleet.launch()

@@ -381,6 +381,13 @@ def test_flows_without_output_have_nothing_to_rebuild_from(tmp_path: Path) -> No
     )
 
 
+def test_output_that_is_not_seen_here_is_told(shop: Sandbox) -> None:
+    shutil.rmtree(shop.root / "target" / "output")
+    told = shop.seeknal("state", "rebuild")
+    assert "no published file of events_flow is seen here in" in told.err
+    assert state_of(shop).completed == span(day(0), day(9))
+
+
 def test_units_that_were_published_and_not_completed_are_completed(shop: Sandbox) -> None:
     """A crash between the two leaves exactly that, in the store that is still there."""
     unit = day(4, "events_flow")
