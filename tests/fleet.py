@@ -70,7 +70,8 @@ class Worker:
 
     def ready(self) -> bool:
         """Whether it consumes by now."""
-        assert self.process.poll() is None, self.text()
+        code = self.process.poll()
+        assert code is None, f"exited with {code}: {self.text()}"
         return "ready." in self.text()
 
     def text(self) -> str:
