@@ -144,6 +144,6 @@ def _busy() -> Iterator[tuple[str, dict[str, Any]]]:
                 "slice": name,
                 "run": request.kwargs.get("run", ""),
                 "pid": request.worker_pid,
-                "seconds": round(time.monotonic() - started, 1) if started else 0.0,
+                "seconds": round(max(0.0, time.time() - started), 1) if started else 0.0,
             },
         )
