@@ -7,13 +7,14 @@ it, and a message that is lost, late or doubled changes nothing.
 from __future__ import annotations
 
 import json
+import os
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
-from uuid import uuid4
 
 from celery import Celery
 from kombu.entity import Queue
@@ -216,36 +217,42 @@ class _Explained:
 
 
 class _Envelope:
-    """One message built by Celery and kombu, cut where messages differ from one another.
+    """One message built by Celery and kombu, with gaps where messages differ from one another.
 
-    Filling the gaps costs a tenth of building each anew.
+    Filling the gaps costs less than a tenth of building each anew.
     """
 
     def __init__(self, app: Celery, task: str = UNIT_TASK) -> None:
         with app.connection_for_write() as connection, connection.channel() as channel:
             text = json.dumps(_built(app, channel, task))
-        pieces = _MARKS.split(text)
-        self._texts, self._marks = pieces[::2], pieces[1::2]
+        self._text = _MARKS.sub(r"%(\1)s", text.replace("%", "%%"))
         self._embedded = json.dumps(
             {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
         )
 
     def fill(self, messages: Sequence[Message], now: float) -> Iterator[str]:
         """Yield the texts of messages."""
-        texts, marks = self._texts, self._marks
+        sent, run = repr(now), None
         for message in messages:
-            body = f"[{json.dumps(message.args)}, {json.dumps(message.kwargs)}, {self._embedded}]"
-            gaps = {
-                "ID": str(uuid4()),
-                "ARGS": json.dumps(repr(message.args))[1:-1],
-                "KWARGS": json.dumps(repr(message.kwargs))[1:-1],
-                "BODY": b64encode(body.encode()).decode(),
-                "SENT": repr(now),
+            if message.run != run:  # it is the same for most
+                run, kwargs = message.run, message.kwargs
+                after = f"], {json.dumps(kwargs)}, {self._embedded}]"
+                shown = _quoted(repr(kwargs))[1:-1]
+            args = message.args
+            body = f"[[{', '.join(map(_quoted, args))}{after}"
+            yield self._text % {
+                "ID": _new_id(),
+                "ARGS": _quoted(repr(args))[1:-1],
+                "KWARGS": shown,
+                "BODY": b2a_base64(body.encode(), newline=False).decode(),
+                "SENT": sent,
             }
-            parts = [texts[0]]
-            for mark, text in zip(marks, texts[1:], strict=True):
-                parts += (gaps[mark], text)
-            yield "".join(parts)
+
+
+def _new_id() -> str:
+    """Return what nobody returned before, in the form of a UUID, which takes longer to make."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _built(app: Celery, channel: Any, task: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ can be given back. Anything else is a TimeError.
 
 import re
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from seeknal.errors import TimeError
@@ -112,15 +114,12 @@ def format_interval(start: int, end: int, timezone: str) -> str:
 
     Dates when both ends begin a local day, else times, as in :func:`format_instant`.
     """
-    first, last = to_datetime(start, timezone), to_datetime(end, timezone)
-    dates = _date_text(first), _date_text(last)
-    if all(dates):
-        return f"{dates[0]} to {dates[1]}"
-    with_seconds = bool(first.second or last.second)
-    return (
-        f"{_time_text(first, with_seconds=with_seconds)} to "
-        f"{_time_text(last, with_seconds=with_seconds)}"
-    )
+    first, last = _shown(start, timezone), _shown(end, timezone)
+    if first.date and last.date:
+        return f"{first.date} to {last.date}"
+    if first.local.second or last.local.second:
+        return " to ".join(_time_text(each.local, with_seconds=True) for each in (first, last))
+    return f"{first.minutes} to {last.minutes}"
 
 
 def local_seconds(wall: datetime) -> int:
@@ -140,6 +139,20 @@ def _from_datetime(value: datetime, zone: ZoneInfo, years: tuple[datetime, datet
     if second < first:  # A clock change lies between the two and skips this time.
         return first_change(value.tzinfo, second, first, offset_at(value.tzinfo, second))
     return second if value.fold else first
+
+
+class _Shown(NamedTuple):
+    """An instant on the wall clock: its date if the day begins with it, its time in minutes."""
+
+    local: datetime
+    date: str
+    minutes: str
+
+
+@lru_cache(maxsize=64)  # the end of one interval is the start of the next
+def _shown(seconds: int, timezone: str) -> _Shown:
+    local = to_datetime(seconds, timezone)
+    return _Shown(local, _date_text(local), _time_text(local, with_seconds=False))
 
 
 def _date_text(local: datetime) -> str:

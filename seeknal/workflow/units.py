@@ -22,6 +22,7 @@ def stamp(seconds: int) -> str:
     return f"{moment.year:04d}{moment:%m%dT%H%M%SZ}"
 
 
+@lru_cache(maxsize=4096)  # the end of one unit is the start of the next
 def parse_stamp(text: str) -> int:
     """Read what :func:`stamp` wrote.
 
