@@ -188,7 +188,7 @@ class Fleet:
         assert found is not None
         return found
 
-    def ends(self, run_id: str, timeout: float = 60.0) -> RunStatus:
+    def ends(self, run_id: str, timeout: float = 120.0) -> RunStatus:
         """Wait for a run to end; return how."""
         wait_until(
             f"run {run_id} ends",
@@ -201,7 +201,7 @@ class Fleet:
     def running(self, run_id: str) -> list[UnitRecord]:
         return self.store.records(run_id, UnitStatus.RUNNING)
 
-    def runs_one(self, run_id: str, timeout: float = 20.0) -> UnitRecord:
+    def runs_one(self, run_id: str, timeout: float = 60.0) -> UnitRecord:
         """Wait until some unit of a run is under lease; return it."""
         return wait_until("a unit runs", lambda: self.running(run_id), timeout)[0]
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    what: str, condition: Callable[[], T], timeout: float = 10.0, every: float = 0.01
+    what: str, condition: Callable[[], T], timeout: float = 30.0, every: float = 0.01
 ) -> T:
     """Poll until ``condition`` returns something true, and return that.
 

@@ -253,7 +253,7 @@ def test_units_in_backoff_are_run_by_whoever_comes_later(ships: Fleet) -> None:
     run = ships.launch()
     wait_until("all are in backoff", lambda: ships.store.counts(run).retries >= 3)
     first.kill()
-    ships.box.breakable()
+    wait_until("the worker lets go of the file", lambda: broken_no_more(ships), 20, 0.2)
     ships.client.delete(QUEUE)
     ships.worker()
     assert ships.ends(run) is RunStatus.DONE

@@ -269,7 +269,7 @@ class TestPlaces:
         monkeypatch.setenv("SECRET", "hunter2")
         assert project.redis_url == "redis://:hunter2@h/0"
         with pytest.raises(SeeknalError) as caught:
-            project.open_store()
+            project.open_store().flows()
         assert "hunter2" not in str(caught.value)
 
 
