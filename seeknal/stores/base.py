@@ -17,9 +17,9 @@ What holds for every verb:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
@@ -48,6 +48,19 @@ class Change:
     action: str
     what: str
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is done and shall be done again with a run: what registering it restates.
+
+    ``values`` are value partitions and why. ``change`` is what the audit keeps of it; None for
+    what nobody asked for by hand.
+    """
+
+    restatements: tuple[Restatement, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,19 @@ class Store(Protocol):
         """
         ...
 
+    def log(self, flow: str, unit: Unit) -> list[Event]:
+        """Return the latest 20 attempts at a unit, in any run, oldest first; each with its run.
+
+        Events of the kinds ``retry``, ``failed``, ``reaped``, ``released`` and ``completed``. A
+        unit that completes at its first attempt leaves none here, only in its run's events.
+        Kept for 90 days after the last of them.
+        """
+        ...
+
+    def specs(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the spec of the latest run of each fingerprint that a flow was run with."""
+        ...
+
     def audit(self, flow: str | None = None, limit: int = 1000) -> list[AuditEntry]:
         """Return the latest audited changes, newest first."""
         ...
@@ -154,13 +180,17 @@ class Store(Protocol):
         """
         ...
 
-    def register(self, run: Run, version: int) -> bool:
+    def register(self, run: Run, version: int, again: Again | None = None) -> bool:
         """Start a run: ``created`` is set by the store, ``cursor`` starts empty.
 
         Its planned ranges and values join the flow's unfinished ones; failed records within
-        them are dropped. Returns False, changing nothing, if ``version`` is not the current
-        one: read :meth:`holds` again and plan anew. A run of no units is done at once; what it
-        plans is unfinished all the same.
+        them are dropped. What is to be done ``again`` is restated, as :meth:`restate` does it,
+        but what is restated already keeps its reason; it is audited if it has a change. Its spec
+        becomes the one of its fingerprint.
+
+        Returns False, changing nothing, if ``version`` is not the current one: read
+        :meth:`holds` again and plan anew. A run of no units is done at once; what it plans is
+        unfinished all the same.
 
         Raises:
             StoreError: there is a run of that id already.
@@ -178,8 +208,10 @@ class Store(Protocol):
         """
         ...
 
-    def set_status(self, run_id: str, status: RunStatus) -> bool:
+    def set_status(self, run_id: str, status: RunStatus, change: Change | None = None) -> bool:
         """Pause, resume, cancel or interrupt a run; returns whether anything changed.
+
+        Audited, if it has a ``change`` and changed anything.
 
         Only an active or paused run can change. Paused: no new claims, what runs goes on.
         Cancelled or interrupted: its records that are not failed go, and with them its leases
@@ -190,12 +222,28 @@ class Store(Protocol):
         """
         ...
 
+    def steer(self, run_id: str, options: Mapping[str, Any], change: Change | None = None) -> bool:
+        """Change ``newest_first``, ``priority`` or ``max_active`` of an active or paused run.
+
+        An option that is None goes back to its default: oldest first, 0, no cap. Others of the
+        run stay as they are. With a new order the units that are fed, queued and not in backoff
+        are taken back: they have no record any more, join the run's ``returned`` units, and the
+        cursor changes, so that the feed begins anew where the new order does. Units under lease
+        go on, also above a new cap. Audited, if it has a ``change``. Returns False, changing
+        nothing, if the run is neither active nor paused.
+
+        Raises:
+            UsageError: another option is given.
+        """
+        ...
+
     def feed(
         self, run_id: str, units: Sequence[PlannedUnit], cursor: str, next_cursor: str
     ) -> bool:
         """Queue units of an active run, in this order, ready at once.
 
-        A unit of which the run has a record is left as it is.
+        A unit of which the run has a record is left as it is. What is fed is no longer among
+        the run's ``returned`` units.
 
         Returns False, changing nothing, if the run's cursor is not ``cursor`` any more (another
         feeder was faster) or the run is not active.
@@ -222,14 +270,19 @@ class Store(Protocol):
     def events(self, run_id: str, after: str = "", limit: int = 1000) -> list[Event]:
         """Return a run's events after an event's id, oldest first.
 
-        The latest 10,000 or so are kept. Ids are the store's own: pass them back, no more. An
-        event with a unit is ``completed``, ``skipped`` (somebody else had done it), ``retry``,
-        ``failed``, ``released`` or ``reaped``; one without is ``registered`` or the run's new
-        status. ``detail`` is the error, or why it happened.
+        The latest 10,000 or so are kept, until 90 days after the run's end. Ids are the store's
+        own: pass them back, no more. An event with a unit is ``completed``, ``skipped``
+        (somebody else had done it), ``retry``, ``failed``, ``released`` or ``reaped``; one
+        without is ``registered`` or the run's new status. ``detail`` is the error, or why it
+        happened.
 
         Raises:
             UsageError: ``after`` is not an event's id.
         """
+        ...
+
+    def recent(self, run_id: str, limit: int = 1000) -> list[Event]:
+        """Return a run's latest events, newest first."""
         ...
 
     # -- units ------------------------------------------------------------------------------
@@ -241,8 +294,10 @@ class Store(Protocol):
 
         With ``run_id`` and ``unit`` that unit, with ``run_id`` alone the first ready unit of
         that run, else the first ready unit of any active run: by priority (higher first), then
-        the run's age, then the order of feeding. A run with ``max_active`` has no more units
-        under lease than that. A unit in backoff is ready once ``ready <= now``.
+        of the run that has the fewest units under lease, then by the run's age, then in the
+        order of feeding. So runs of one priority share workers evenly. A run with
+        ``max_active`` has no more units under lease than that. A unit in backoff is ready once
+        ``ready <= now``.
 
         A unit that is done counts as done and is not leased. One whose lease is held, in this
         run or in another run of the flow, is not leased. An expired lease is held until

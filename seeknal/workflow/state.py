@@ -78,7 +78,9 @@ class FlowState:
     """One flow's state at one instant of the store.
 
     ``unfinished`` is what runs planned and no completion has settled since (``unfinished_values``
-    for value partitions): what failed, was cancelled or was cut off stays in it.
+    for value partitions): what failed, was cancelled or was cut off stays in it. ``failed`` is
+    the time of the failed units (``failed_values`` for value partitions), as ``Store.failed``
+    lists them.
     """
 
     completions: tuple[Completion, ...] = ()
@@ -87,6 +89,8 @@ class FlowState:
     restated_values: Mapping[str, str] = field(default_factory=dict)
     unfinished: IntervalSet = field(default_factory=IntervalSet)
     unfinished_values: frozenset[str] = frozenset()
+    failed: IntervalSet = field(default_factory=IntervalSet)
+    failed_values: frozenset[str] = frozenset()
 
     @property
     def completed(self) -> IntervalSet:
@@ -108,10 +112,13 @@ class FlowState:
 class Run:
     """One invocation's set of units of one flow, with a snapshot of the flow's spec.
 
-    ``planned`` holds ranges, not units. ``options`` are JSON values: ``max_attempts``,
-    ``backoff`` (seconds), ``lease`` (seconds), ``newest_first``, ``priority``, ``max_active``.
-    ``owner`` is the process whose death ends the run (embedded store), or empty.
-    ``created`` is the store's time in seconds. ``cursor`` says how far the feed has come.
+    ``planned`` holds ranges, not units. ``options`` are JSON values, each absent where its default
+    holds: ``max_attempts``, ``backoff`` (seconds), ``timeout`` (seconds an attempt may take),
+    ``newest_first``, ``priority`` (a whole number, higher first), ``max_active``, ``stop_after``
+    (failed units at which the run pauses itself). ``owner`` is the process whose death ends the
+    run (embedded store), or empty. ``created`` and ``ended`` are the store's time in seconds;
+    ``ended`` is 0 while the run is active or paused. ``cursor`` says how far the feed has come,
+    and ``returned`` what was fed and taken back since, because the order changed.
     """
 
     id: str
@@ -126,6 +133,8 @@ class Run:
     status: RunStatus = RunStatus.ACTIVE
     created: float = 0.0
     cursor: str = ""
+    ended: float = 0.0
+    returned: tuple[PlannedUnit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class UnitRecord:
-    """A unit of a run that is not complete: queued (perhaps until ``ready``), running, failed."""
+    """A unit of a run that is not complete: queued (perhaps until ``ready``), running, failed.
+
+    ``since`` is when its present lease was claimed, by the store's clock; 0 unless it runs.
+    """
 
     run: str
     planned: PlannedUnit
@@ -161,6 +173,7 @@ class UnitRecord:
     worker: str = ""
     until: float = 0.0
     error: str = ""
+    since: float = 0.0
 
     @property
     def unit(self) -> Unit:
@@ -198,7 +211,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a run, by the store's clock; ``id`` grows."""
+    """Something that happened to a run, by the store's clock; ``id`` grows within its run.
+
+    An event that ends an attempt says how many ``seconds`` it took: of a completed one those
+    of its result, with its ``rows`` and ``bytes``, of another those since the claim.
+    """
 
     id: str
     at: float
@@ -206,6 +223,10 @@ class Event:
     unit: str = ""
     worker: str = ""
     detail: str = ""
+    seconds: float = 0.0
+    rows: int = 0
+    bytes: int = 0
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
