@@ -175,9 +175,11 @@ def connect(url: str) -> redis.Redis:
     return client
 
 
-def change_args(flow: str, change: Change) -> tuple[str, ...]:
-    """Return a change by hand as the first arguments of a script."""
-    return flow, change.actor, change.action, change.what, change.reason
+def change_args(change: Change | None) -> tuple[str, str, str, str]:
+    """Return a change by hand as arguments of a script; all are empty if nothing is audited."""
+    if change is None:
+        return "", "", "", ""
+    return change.actor, change.action, change.what, change.reason
 
 
 def claim_args(claim: Claim) -> tuple[str, str, str, str]:

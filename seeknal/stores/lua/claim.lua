@@ -1,5 +1,6 @@
--- Lease the first ready unit: by priority, the run's age, then the order of feeding. Units
--- with a message under way come last, so that few messages find their unit taken.
+-- Lease the first ready unit: by priority, of the run with the fewest units under lease, by the
+-- run's age, then in the order of feeding. Units with a message under way come last, so that few
+-- messages find their unit taken.
 -- KEYS[1] the project's prefix
 -- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] a run, or '' for any
 -- ARGV[4] '1' if expired leases of other runs are to be left alone
@@ -30,17 +31,31 @@ local function from(run, queue)
   end
 end
 
-wake(now, 100)
-for _, name in ipairs(call('ZRANGE', key('active'), 0, -1)) do
-  local id = string.match(name, '^%d+:(.*)$')
-  if only == '' or only == id then
-    local run = load_run(id)
-    if run.live > run.running and below_cap(run) then
-      local claim = from(run, key('unsent', id)) or from(run, key('sent', id))
-      if claim then
-        return claim
-      end
+-- The active runs that have units to be had, in the order of claiming.
+local function candidates()
+  local rows, found = call('ZRANGE', key('active'), 0, -1, 'WITHSCORES'), {}
+  for i = 1, #rows, 2 do
+    local id = id_by_age(rows[i])
+    local run = (only == '' or only == id) and load_run(id)
+    if run and run.live > run.running and below_cap(run) then
+      run.rank, run.age = tonumber(rows[i + 1]), i
+      found[#found + 1] = run
     end
+  end
+  table.sort(found, function(a, b)
+    if a.rank ~= b.rank then
+      return a.rank < b.rank
+    end
+    return a.running < b.running or (a.running == b.running and a.age < b.age)
+  end)
+  return found
+end
+
+wake(now, 100)
+for _, run in ipairs(candidates()) do
+  local claim = from(run, key('unsent', run.id)) or from(run, key('sent', run.id))
+  if claim then
+    return claim
   end
 end
 return nil

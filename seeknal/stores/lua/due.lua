@@ -32,10 +32,10 @@ end
 wake(now, 1000)
 local active = call('ZRANGE', key('active'), 0, -1)
 for _, name in ipairs(window and active or {}) do
-  window = window - call('ZCARD', key('sent', string.match(name, '^%d+:(.*)$')))
+  window = window - call('ZCARD', key('sent', id_by_age(name)))
 end
 for _, name in ipairs(active) do
-  local run = load_run(string.match(name, '^%d+:(.*)$'))
+  local run = load_run(id_by_age(name))
   local sent, unsent = key('sent', run.id), key('unsent', run.id)
   if patience then
     local lost = room(limit)
