@@ -2,11 +2,11 @@
 -- run's age, then in the order of feeding. Units with a message under way come last, so that few
 -- messages find their unit taken.
 -- KEYS[1] the project's prefix
--- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] a run, or '' for any
--- ARGV[4] '1' if expired leases of other runs are to be left alone
+-- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] '1' if expired leases of other runs
+-- are to be left alone   ARGV[4] a run, or '' for any
 -- Returns run, flow, unit, planned, token, until, attempts; or nil.
 -- uses base ranges runs units flows outage claims
-local worker, seconds, only, patient = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
+local worker, seconds, patient, only = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
 local now = clock()
 
 -- Lease the first unit of a queue that is to be had.
@@ -38,17 +38,11 @@ local function candidates()
     local id = id_by_age(rows[i])
     local run = (only == '' or only == id) and load_run(id)
     if run and run.live > run.running and below_cap(run) then
-      run.rank, run.age = tonumber(rows[i + 1]), i
+      run.rank, run.age, run.share = tonumber(rows[i + 1]), i, run.running
       found[#found + 1] = run
     end
   end
-  table.sort(found, function(a, b)
-    if a.rank ~= b.rank then
-      return a.rank < b.rank
-    end
-    return a.running < b.running or (a.running == b.running and a.age < b.age)
-  end)
-  return found
+  return in_order(found)
 end
 
 wake(now, 100)

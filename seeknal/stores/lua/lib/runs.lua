@@ -35,6 +35,17 @@ local function id_by_age(name)
   return string.match(name, '^%d+:(.*)$')
 end
 
+-- Put active runs, of known rank and age, into the order of claiming.
+local function in_order(runs)
+  table.sort(runs, function(a, b)
+    if a.rank ~= b.rank then
+      return a.rank < b.rank
+    end
+    return a.share < b.share or (a.share == b.share and a.age < b.age)
+  end)
+  return runs
+end
+
 local function activate(run)
   local priority = call('HGET', key('run', run.id), 'priority') or '0'
   call('ZADD', key('active'), -tonumber(priority), by_age(run))
