@@ -15,7 +15,7 @@ from seeknal.executors.celery import Publisher
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_worker import OpenRun, Registry
 
-_FRESH: Final = 5.0
+_FRESH: Final = 2.0
 # For so long a scrape waits for a reading, and for so long the last one counts.
 _PATIENCE: Final = 1.0
 _COUNTS: Final = 30.0
@@ -61,7 +61,7 @@ class Reader:
 
 
 class Observer:
-    """The latest reading, made anew when somebody asks for it and it is five seconds old."""
+    """The latest reading, made anew when somebody asks for it and it is two seconds old."""
 
     def __init__(self, read: Callable[[], Reading]) -> None:
         self._read = read

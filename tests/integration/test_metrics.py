@@ -49,36 +49,41 @@ def attempts(port: int, outcome: str) -> float:
 
 
 def test_the_numbers_are_those_of_the_store(ships: Fleet, port: int) -> None:
-    slow(ships, 30, 10)
+    slow(ships, 40, 20)
     measured(ships, port, 2)
     idle = Scrape.of(port)
     assert idle.one("seeknal_worker_slots") == 2
     assert idle.all("seeknal_attempts_total") == {}
     run = ships.launch()
-    wait_until("some are done", lambda: attempts(port, "done") >= 5, 60)
-    during = Scrape.of(port)
+    during = wait_until("some are seen to be done", lambda: some_done(port), 60, 0.1)
+    assert during is not None
     assert_named_well(during.families)
-    states = {
-        labels[2]: count
-        for labels, count in during.all("seeknal_units").items()
-        if labels[:2] == (FLOW, PROJECT)
-    }
-    assert sum(states.values()) == 30
-    assert states["queued"] > 0
+    units = during.all("seeknal_units")
+    assert {labels[:2] for labels in units} == {(FLOW, PROJECT)}
+    assert sum(units.values()) == 40
+    assert units[FLOW, PROJECT, "queued"] > 0
+    assert units[FLOW, PROJECT, "running"] <= 2
     assert during.one("seeknal_runs", flow=FLOW, status="active") == 1
-    assert 0 < during.one("seeknal_queue_messages") <= 30
-    assert 0 < during.one("seeknal_pending_units", project=PROJECT) <= 30
+    assert 0 < during.one("seeknal_queue_messages") <= 40
+    assert 0 < during.one("seeknal_pending_units", project=PROJECT) <= 40
     assert 0 <= during.one("seeknal_worker_busy_slots") <= 2
     assert ships.ends(run) is RunStatus.DONE
-    wait_until("all are counted", lambda: attempts(port, "done") == 30, 10)
+    wait_until("all are counted", lambda: attempts(port, "done") == 40, 10)
     after = Scrape.of(port)
     counts = ships.store.counts(run)
     spent = after.one("seeknal_unit_duration_seconds_sum", flow=FLOW)
     # From claim to completion here, of the query alone there.
-    assert counts.busy < spent < counts.busy + 30 * 2.0
-    assert after.one("seeknal_unit_duration_seconds_count", flow=FLOW) == counts.done == 30
+    assert counts.busy < spent < counts.busy + 40 * 2.0
+    assert after.one("seeknal_unit_duration_seconds_count", flow=FLOW) == counts.done == 40
     wait_until("the run is gone", lambda: Scrape.of(port).all("seeknal_runs") == {}, 10, 0.2)
     assert Scrape.of(port).one("seeknal_pending_units") == 0
+
+
+def some_done(port: int) -> Scrape | None:
+    scrape = Scrape.of(port)
+    done = scrape.all("seeknal_units").get((FLOW, PROJECT, "done"), 0)
+    counted = scrape.all("seeknal_attempts_total").get((FLOW, "done", PROJECT), 0)
+    return scrape if done and counted else None
 
 
 def test_duckdbs_memory_is_that_of_each_process(ships: Fleet, port: int) -> None:
