@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from seeknal.cli import text
 from seeknal.cli.reach import Where, reached
-from seeknal.config import PREFIX, load_settings
+from seeknal.config import load_settings
+from seeknal.environment import PREFIX
 from seeknal.errors import ConfigError, UsageError
 from seeknal.home import Home
 from seeknal.stores.redis import RedisStore

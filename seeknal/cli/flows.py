@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
 from seeknal.cli.options import Json, ProjectPath
 
 app = typer.Typer(help="See and check the project's flows.", no_args_is_help=True)
@@ -56,7 +57,10 @@ def list_(project_path: ProjectPath = None, as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The flow's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The flow's name.", autocompletion=names.flows),
+    ],
     project_path: ProjectPath = None,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +79,12 @@ def show(
 def validate(
     name: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Flows' names. Default: all.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="Flows' names. Default: all.",
+            show_default=False,
+            autocompletion=names.flows,
+        ),
     ] = None,
     project_path: ProjectPath = None,
     as_json: Json = False,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from seeknal.cli import names
 from seeknal.cli.options import Json, ProjectName, ProjectPath, Redis
 
 app = typer.Typer(help="See and steer runs, from any machine.", no_args_is_help=True)
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+
+def _run_id(*statuses: str) -> Any:
+    """Return the argument that names a run; those of these statuses are offered, or all."""
+    return typer.Argument(metavar="RUN", help="The run's id.", autocompletion=names.runs(*statuses))
+
+
+RunId = Annotated[str, _run_id()]
+OpenRunId = Annotated[str, _run_id("active", "paused")]
+ActiveRunId = Annotated[str, _run_id("active")]
+PausedRunId = Annotated[str, _run_id("paused")]
 
 
 @app.command("list")
@@ -20,7 +30,13 @@ def list_(
     project: ProjectName = None,
     flow: Annotated[
         str | None,
-        typer.Option("--flow", metavar="NAME", help="Of this flow only.", show_default=False),
+        typer.Option(
+            "--flow",
+            metavar="NAME",
+            help="Of this flow only.",
+            show_default=False,
+            autocompletion=names.flows,
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="Show so many at most.")
@@ -65,7 +81,10 @@ def watch(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="RUN", help="The run's id. Default: the newest.", show_default=False
+            metavar="RUN",
+            help="The run's id. Default: the newest.",
+            show_default=False,
+            autocompletion=names.runs(),
         ),
     ] = None,
     project_path: ProjectPath = None,
@@ -90,7 +109,7 @@ def watch(
 
 @app.command()
 def cancel(
-    run: RunId,
+    run: OpenRunId,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -112,7 +131,7 @@ def cancel(
 
 @app.command()
 def pause(
-    run: RunId,
+    run: ActiveRunId,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -132,7 +151,7 @@ def pause(
 
 @app.command()
 def resume(
-    run: RunId,
+    run: PausedRunId,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
