@@ -8,9 +8,14 @@ from typing import Annotated
 import typer
 
 from seeknal.cli import names
+from seeknal.cli.manual import group
 from seeknal.cli.options import Json, ProjectPath
 
-app = typer.Typer(help="See and check the project's flows.", no_args_is_help=True)
+app = group(
+    "See and check the project's flows.",
+    "seeknal flows list",
+    "seeknal flows validate",
+)
 
 
 def init(

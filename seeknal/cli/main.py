@@ -21,6 +21,7 @@ from seeknal.cli import (
     fleet,
     flows,
     intervals,
+    manual,
     run,
     runs,
     state,
@@ -31,7 +32,8 @@ from seeknal.errors import InterruptedRunError, SeeknalError
 
 app = typer.Typer(
     name="seeknal",
-    help="Processes time-series data interval by interval, and knows which intervals are done.",
+    help=manual.HELP,
+    epilog=manual.MORE,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -70,6 +72,8 @@ def version(as_json: Json = False) -> None:
     python, duckdb = versions["python"], versions["duckdb"]
     streams.show(f"seeknal {__version__} (Python {python}, DuckDB {duckdb})")
 
+
+manual.tell_codes(app, runs.app, flows.app, intervals.app, state.app)
 
 _WRONG_USE = 2
 _INTERRUPTED = 130

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from seeknal.cli import text
+from seeknal.cli.streams import is_terminal
 from seeknal.workflow.state import Counts, Run
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, name: str, *, quiet: bool) -> None:
         self._name = name
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._terminal = is_terminal()
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._started = self._said = time.monotonic()

@@ -7,9 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from seeknal.cli import names
+from seeknal.cli.manual import group
 from seeknal.cli.options import Json, ProjectName, ProjectPath, Redis
 
-app = typer.Typer(help="See and steer runs, from any machine.", no_args_is_help=True)
+app = group(
+    "See and steer runs, from any machine.",
+    "seeknal runs list",
+    "seeknal runs watch",
+    "seeknal runs cancel 20240105T060000Z-1f2e3d",
+)
 
 
 def _run_id(*statuses: str) -> Any:
