@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
+from seeknal.stores.plans import planned_of
 from seeknal.stores.ranges import Stretch
 from seeknal.stores.sqlite_schema import FAILED, READY, RUNNING, WAITING
 from seeknal.workflow.state import (
@@ -19,7 +19,7 @@ from seeknal.workflow.state import (
     UnitRecord,
     UnitStatus,
 )
-from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
+from seeknal.workflow.units import PlannedUnit, Unit
 
 PLANNED_COLUMNS: Final = "flow, start, end, value, origin, schedule"
 UNIT_COLUMNS: Final = f"run, {PLANNED_COLUMNS}, state, attempts, ready, worker, until, error, since"
@@ -104,7 +104,7 @@ def run_of(row: Sequence[Any], returned: tuple[PlannedUnit, ...]) -> Run:
             flow,
             json.loads(spec),
             fingerprint,
-            _planned_of(planned),
+            planned_of(planned),
             units,
             json.loads(options),
             created_by,
@@ -129,24 +129,6 @@ def mapping_of(text: str) -> dict[str, Any]:
         return dict(json.loads(text))
     except (ValueError, TypeError) as error:
         raise sqlite3.DataError(str(error)) from error
-
-
-def planned_text(planned: Iterable[Planned]) -> str:
-    """Write planned ranges and values as JSON."""
-    return json.dumps(
-        [
-            [part.value, part.origin]
-            if isinstance(part, PlannedValue)
-            else [part.start, part.end, part.schedule, part.origin]
-            for part in planned
-        ]
-    )
-
-
-@lru_cache(maxsize=8)  # a run is read for each window of units that it is fed
-def _planned_of(text: str) -> tuple[Planned, ...]:
-    parts = json.loads(text)
-    return tuple(PlannedValue(*part) if len(part) == 2 else PlannedRange(*part) for part in parts)
 
 
 def counts_of(row: Sequence[Any]) -> Counts:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from seeknal.errors import StoreError, UsageError
 from seeknal.stores.base import Again, Change, Holds
 from seeknal.stores.owners import owner_alive
+from seeknal.stores.plans import planned_text
 from seeknal.stores.sqlite_core import Core, drop_failed, new_version
 from seeknal.stores.sqlite_events import Note, tell, tidy
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS, UNFINISHED
@@ -18,7 +19,6 @@ from seeknal.stores.sqlite_rows import (
     RUN_COLUMNS,
     mapping_of,
     planned_row,
-    planned_text,
     planned_unit_of,
     run_of,
     unit_key,
