@@ -186,7 +186,7 @@ class Store(Protocol):
         Its planned ranges and values join the flow's unfinished ones; failed records within
         them are dropped. What is to be done ``again`` is restated, as :meth:`restate` does it,
         but what is restated already keeps its reason; it is audited if it has a change. Its spec
-        becomes the one of its fingerprint.
+        becomes the one of its fingerprint, if that is not empty.
 
         Returns False, changing nothing, if ``version`` is not the current one: read
         :meth:`holds` again and plan anew. A run of no units is done at once; what it plans is
@@ -226,11 +226,12 @@ class Store(Protocol):
         """Change ``newest_first``, ``priority`` or ``max_active`` of an active or paused run.
 
         An option that is None goes back to its default: oldest first, 0, no cap. Others of the
-        run stay as they are. With a new order the units that are fed, queued and not in backoff
-        are taken back: they have no record any more, join the run's ``returned`` units, and the
-        cursor changes, so that the feed begins anew where the new order does. Units under lease
-        go on, also above a new cap. Audited, if it has a ``change``. Returns False, changing
-        nothing, if the run is neither active nor paused.
+        run stay as they are. With a new order the units that are fed and that nobody has claimed
+        yet are taken back: they have no record any more, join the run's ``returned`` units, and
+        the cursor has a new turn (``workflow.cursor.next_turn``), so that the feed begins anew
+        where the new order does. What was tried before keeps its place, and its attempts. Units
+        under lease go on, also above a new cap. Audited, if it has a ``change``. Returns False,
+        changing nothing, if the run is neither active nor paused.
 
         Raises:
             UsageError: another option is given.

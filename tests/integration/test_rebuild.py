@@ -9,14 +9,11 @@ import pytest
 
 from seeknal.errors import LeaseLostError
 from seeknal.outputs.parquet import ParquetOutput
-from seeknal.stores.base import Change
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import FlowState, RunStatus, UnitResult
-from tests.contract.building import HOUR, completion, day, hour, launch, span, take
+from tests.contract.building import CHANGE, HOUR, completion, day, hour, launch, span, take
 from tests.integration.conftest import state_of
 from tests.projects import Sandbox
-
-CHANGE = Change("ada", "import", "state.json", "moved")
 
 
 def test_lost_state_is_rebuilt_from_the_output(shop: Sandbox) -> None:
