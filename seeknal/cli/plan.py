@@ -13,7 +13,7 @@ def plan(
     every: All = False,
     as_json: Json = False,
 ) -> None:
-    """Show what changed in the flows since their completed units were made.
+    """Show what changed since the completed units were made.
 
     The exit code is 1 if units were made by other logic than the present and are not restated.
 

@@ -114,9 +114,10 @@ def _columns(listed: Columns) -> str:
 
 def _declared(old: Flow, new: Flow) -> list[str]:
     """Say which declared columns are others; they are part of the logic."""
+    values = [flow.partition_column if flow.by_value else None for flow in (old, new)]
     pairs = {
         "time column": (old.time_column, new.time_column),
-        "partition column": (old.partition_column, new.partition_column),
+        "partition column": (values[0], values[1]),
     }
     return [
         f"{label} changed: {before or 'none'} -> {after or 'none'}"

@@ -200,11 +200,25 @@ def test_what_other_logic_is_told_by(before: Sql, now: Sql, details: list[str]) 
 def test_a_declared_column_is_part_of_the_logic() -> None:
     found = compare(spec(PLAIN), spec(PLAIN, time_column="at"))
     assert (found.kind, found.summary) == (Kind.DECLARED, "time column changed: none -> at")
-    partition = {"column": "day", "format": "%Y-%m-%d"}
-    found = compare(
-        spec(PLAIN, partition={**partition, "column": "d"}), spec(PLAIN, partition=partition)
+    region, shop = ({"schedule": None, "partition": {"column": c}} for c in ("region", "shop"))
+    found = compare(spec(PLAIN, **region), spec(PLAIN, **shop))
+    assert (found.kind, found.summary) == (
+        Kind.DECLARED,
+        "partition column changed: region -> shop",
     )
-    assert (found.kind, found.summary) == (Kind.DECLARED, "partition column changed: d -> day")
+
+
+def test_partitions_that_only_name_time_are_no_part_of_the_logic() -> None:
+    found = compare(spec(PLAIN), spec(PLAIN, partition={"column": "day", "format": "%Y-%m-%d"}))
+    assert found == Difference(
+        SAME,
+        "the logic is the same",
+        (),
+        (
+            "schedule changed: @daily in UTC -> @daily in UTC, partitions %Y-%m-%d; "
+            "what is done stays done",
+        ),
+    )
 
 
 def test_a_declared_column_and_the_sql_are_told_together() -> None:
