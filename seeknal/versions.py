@@ -93,9 +93,11 @@ def ranges(found: Iterable[Version], state: FlowState) -> IntervalSet:
 
 
 def _made(flow: Flow, state: FlowState) -> tuple[list[Completion], list[CompletedValue]]:
-    """Return what runs of the flow's present kind of units completed."""
+    """Return what runs completed of the units that the flow has now."""
     if flow.by_value:
         return [], [v for v in sorted(state.values) if v.origin is not Origin.MANUAL]
+    if flow.schedule is None:
+        return [], []
     return [c for c in state.completions if c.origin is not Origin.MANUAL], []
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ErrorLevel, SqlglotError
 
 from seeknal.engine.render import PLACEHOLDERS, Value, template
 from seeknal.engine.statement import normal, require_select
@@ -304,7 +304,9 @@ def _same(old: exp.Expr, new: exp.Expr) -> bool:
 
 
 def _text(node: exp.Expr | None) -> str:
-    return node.sql(_DIALECT, comments=False) if node is not None else ""
+    if node is None:
+        return ""
+    return node.sql(_DIALECT, comments=False, unsupported_level=ErrorLevel.IGNORE)
 
 
 def _list(nodes: Sequence[exp.Expr]) -> str:

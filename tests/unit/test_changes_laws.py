@@ -61,7 +61,7 @@ def print_of(sql: str) -> str:
     return fingerprint(Query(Source("database", ()), (sql,)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), st.sampled_from(QUERIES))
 def test_formatting_never_counts(data: st.DataObject, sql: str) -> None:
     other = data.draw(reformatted(sql))
@@ -89,7 +89,7 @@ EDITS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), st.sampled_from(EDITS))
 def test_any_edit_of_the_meaning_counts(data: st.DataObject, edit: tuple[int, str, str]) -> None:
     number, old, new = edit

@@ -58,6 +58,19 @@ def test_what_the_present_version_made_is_left_alone() -> None:
     assert other(flow(), state, KEPT) == frozenset()
 
 
+def test_what_did_not_change_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = FlowState((done(1, 5, PRESENT),))
+    monkeypatch.delattr("seeknal.engine.changes.logic")
+    monkeypatch.delattr("seeknal.versions.fingerprint_of")
+    assert other(flow(), state, KEPT) == frozenset()
+    with pytest.raises(NameError):
+        other(flow(SQL), state, KEPT)
+
+
+def test_a_flow_that_has_no_units_has_no_versions() -> None:
+    assert versions(flow(schedule=None), FlowState((done(1, 5, OLD),)), KEPT) == ()
+
+
 def test_versions_come_in_the_order_of_their_first_units() -> None:
     state = FlowState((done(1, 3, OLD), done(3, 4, PRESENT), done(4, 5, OLD), done(6, 7, "lost")))
     found = versions(flow(), state, KEPT)
