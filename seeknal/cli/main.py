@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from seeknal import __version__
-from seeknal.cli import audit, doctor, fleet, flows, intervals, run, runs, state, streams
+from seeknal.cli import audit, doctor, fleet, flows, intervals, plan, run, runs, state, streams
 from seeknal.errors import InterruptedRunError, SeeknalError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("init")(flows.init)
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("worker")(fleet.worker)
 app.command("workers")(fleet.workers)
 app.add_typer(runs.app, name="runs")
