@@ -131,7 +131,9 @@ def _query(flow: Flow, paths: tuple[str, ...]) -> Query:
     if not steps:
         raise UsageError(f"Flow {flow.name!r} has no SQL; add a task with add_sql.")
     source = Source(flow.input.kind, paths, flow.input.name, dict(flow.input.options or {}))
-    return Query(source, steps, flow.time_column, flow.partition_column)
+    # With a format a partition only names time: its column says nothing of the result.
+    values = flow.partition_column if flow.by_value else None
+    return Query(source, steps, flow.time_column, values)
 
 
 def output_of(project: Project, flow: Flow) -> ParquetOutput | None:

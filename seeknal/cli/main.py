@@ -22,6 +22,7 @@ from seeknal.cli import (
     flows,
     intervals,
     manual,
+    plan,
     run,
     runs,
     state,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command("init")(flows.init)
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("worker")(fleet.worker)
 app.command("workers")(fleet.workers)
 app.add_typer(runs.app, name="runs")

@@ -12,6 +12,7 @@ from shlex import quote
 from typing import Any
 
 from seeknal.cli import text
+from seeknal.cli.changed import warn_mixed
 from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.progress import Progress
 from seeknal.cli.workspace import Workspace, window_of
@@ -124,6 +125,7 @@ def _task(space: Workspace, asked: Asked, name: str, *, alone: bool) -> Task:
         include_empty=asked.include_empty,
     )
     prepared, data = space.ready(flow)
+    warn_mixed(space, flow, asked.project_path)
     _refuse_unknown(space, flow, window, data)
     return Task(prepared, window, data, alone)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from seeknal.errors import StoreError
+from seeknal.stores.plans import planned_of, planned_text
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
     Claim,
@@ -23,7 +24,7 @@ from seeknal.workflow.state import (
     UnitRecord,
     UnitStatus,
 )
-from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
+from seeknal.workflow.units import PlannedUnit, Unit
 
 COUNT_FIELDS: Final = ("units", "done", "failed", "running", "retries", "rows", "bytes", "busy")
 # The options that change while a run goes on: fields of their own, which scripts read.
@@ -175,14 +176,7 @@ def run_fields(run: Run) -> list[str]:
         "owner": run.owner,
         "spec": json_of(dict(run.spec)),
         "options": json_of({k: v for k, v in run.options.items() if k not in STEERED}),
-        "planned": json_of(
-            [
-                [part.value, part.origin]
-                if isinstance(part, PlannedValue)
-                else [part.start, part.end, part.schedule, part.origin]
-                for part in run.planned
-            ]
-        ),
+        "planned": planned_text(run.planned),
     }
     steered = {name: option_text(run.options.get(name)) for name in STEERED}
     fields |= {name: text for name, text in steered.items() if text}
@@ -205,7 +199,7 @@ def run_of(reply: Sequence[Sequence[Any]]) -> Run:
         flow=flow,
         spec=json.loads(fields["spec"]),
         fingerprint=fields["fingerprint"],
-        planned=tuple(_planned_of(json.loads(fields["planned"]))),
+        planned=planned_of(fields["planned"]),
         units=int(fields["units"]),
         options=json.loads(fields["options"]) | steered,
         created_by=fields["created_by"],
@@ -216,11 +210,6 @@ def run_of(reply: Sequence[Sequence[Any]]) -> Run:
         ended=seconds_of(fields["ended"]),
         returned=tuple(_planned_unit(flow, key, text) for key, text in sorted(pairs(returned))),
     )
-
-
-def _planned_of(parts: Iterable[Sequence[Any]]) -> Iterator[Planned]:
-    for part in parts:
-        yield PlannedValue(*part) if len(part) == 2 else PlannedRange(*part)
 
 
 def counts_of(values: Sequence[Any]) -> Counts:

@@ -80,7 +80,9 @@ each((#ARGV - rest + 1) / 2, 2, function(field, text)
   call('HSET', key('run', id), field, text)
 end)
 local v = call('HMGET', key('run', id), 'fingerprint', 'spec')
-call('HSET', key('specs', flow), v[1], v[2])
+if v[1] ~= '' then
+  call('HSET', key('specs', flow), v[1], v[2])
+end
 if units > 0 then
   activate(run)
   call('ZADD', key('open', flow), run.seq, id)
