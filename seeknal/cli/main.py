@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from seeknal import __version__
-from seeknal.cli import audit, doctor, fleet, flows, intervals, run, runs, state, streams
+from seeknal.cli import (
+    audit,
+    doctor,
+    fleet,
+    flows,
+    intervals,
+    logs,
+    run,
+    runs,
+    state,
+    streams,
+)
 from seeknal.errors import InterruptedRunError, SeeknalError
 
 app = typer.Typer(
@@ -31,6 +42,7 @@ app.command("workers")(fleet.workers)
 app.add_typer(runs.app, name="runs")
 app.add_typer(flows.app, name="flows")
 app.add_typer(intervals.app, name="intervals")
+app.command("logs")(logs.logs)
 app.command("audit")(audit.audit)
 app.add_typer(state.app, name="state")
 app.command("doctor")(doctor.doctor)

@@ -8,13 +8,24 @@ from typing import Any, Final
 
 from seeknal.cli import text
 from seeknal.errors import UsageError
+from seeknal.failing import common_failure
+from seeknal.stores.base import Store
 from seeknal.view import View
-from seeknal.workflow.state import Counts, Event, Run, UnitRecord
+from seeknal.workflow.state import Counts, Event, Run, RunStatus, UnitRecord
 from seeknal.workflow.units import Unit
 
 # What Celery's names of workers begin with says nothing that the rest does not.
 _CELERY: Final = re.compile(r"\A[^@]*@")
 _OWNER: Final = re.compile(r"\A([^ /]+)(?:/\w+)? pid=(\d+)[^#]*")
+_WORDS: Final = {
+    "newest_first": "newest first",
+    "priority": "priority {}",
+    "max_active": "at most {} at once",
+    "max_attempts": "{} attempts",
+    "backoff": "{:g} s between attempts",
+    "timeout": "{:g} s for an attempt",
+    "stop_after": "pauses after {} failed",
+}
 _PLACE: Final = re.compile(r" \(line \d+[^()]*\)\.\Z")
 
 
@@ -56,28 +67,20 @@ def made(counts: Counts) -> str:
 def pace(rate: float, left: float | None) -> str:
     """Return how fast a run gets on, and when it will be through at that."""
     when = f", about {text.duration(left)} left" if left else ""
-    return f"{rate:,.1f}/s{when}"
+    return f"{text.rate(rate)}{when}"
 
 
 def in_force(run: Run) -> str:
-    """Return the options of a run that steer it, in words; empty if all are as by default."""
+    """Return what is set for a run, in words; empty where all is as by default."""
     options = run.options
-    parts = []
-    if options.get("newest_first"):
-        parts.append("newest first")
-    if options.get("priority"):
-        parts.append(f"priority {options['priority']}")
-    if options.get("max_active"):
-        parts.append(f"at most {options['max_active']:,} at once")
-    if options.get("max_attempts"):
-        parts.append(text.plural(int(options["max_attempts"]), "attempt"))
-    if options.get("backoff") is not None:
-        parts.append(f"backoff {options['backoff']:g} s")
-    if options.get("timeout"):
-        parts.append(f"timeout {options['timeout']:g} s")
-    if options.get("stop_after"):
-        parts.append(f"stops after {text.plural(int(options['stop_after']), 'failure')}")
-    return ", ".join(parts)
+    return ", ".join(
+        words.format(options[name]) for name, words in _WORDS.items() if options.get(name)
+    )
+
+
+def why_paused(store: Store, run: Run) -> str:
+    """Return the error for which a run paused itself, or ''."""
+    return common_failure(store.events(run.id)) if run.status is RunStatus.PAUSED else ""
 
 
 def worker_name(worker: str) -> str:
@@ -95,6 +98,11 @@ def shortened(error: str, width: int) -> str:
     place = _PLACE.search(error)
     tail = place[0] if place and len(place[0]) < width // 2 else ""
     return f"{error[: width - len(tail) - 1]}…{tail}"
+
+
+def clock(at: float) -> str:
+    """Return an instant as people read it, in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def moment(at: float) -> str:
@@ -133,8 +141,8 @@ def view_json(view: View) -> dict[str, Any]:
         "seconds_left": None if view.left is None else round(view.left, 1),
         "elapsed_seconds": round(view.elapsed, 1),
         "now_running": [running_json(r, view.at, zone) for r in view.running],
-        "slowest": [event_json(e, view.run) for e in view.slowest],
-        "failures": [event_json(e, view.run) for e in view.failures],
+        "slowest": [event_json(e, zone) for e in view.slowest],
+        "failures": [event_json(e, zone) for e in view.failures],
         "workers": None
         if view.crew is None
         else {"alive": view.crew.workers, "slots": view.crew.slots, "busy": view.crew.busy},
@@ -151,10 +159,10 @@ def running_json(record: UnitRecord, at: float, zone: str) -> dict[str, Any]:
     }
 
 
-def event_json(event: Event, run: Run) -> dict[str, Any]:
+def event_json(event: Event, zone: str) -> dict[str, Any]:
     """Return an event that ended an attempt as JSON."""
     return {
-        **text.unit_json(Unit.from_key(run.flow, event.unit), zone_of(run)),
+        **text.unit_json(Unit.from_key("", event.unit), zone),
         "what": event.kind,
         "at": moment(event.at),
         "worker": event.worker,

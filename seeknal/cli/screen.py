@@ -24,8 +24,8 @@ from seeknal.cli.runtext import (
 from seeknal.view import NAMED, View
 from seeknal.workflow.state import Event, RunStatus
 
-# Lines above the sections, and sections; each has a blank line and a heading of its own.
-_HEAD: Final = 6
+# Lines beside the sections, and sections; each has a blank line and a heading of its own.
+_HEAD: Final = 7
 _SECTIONS: Final = 3
 _PERCENT: Final = 8
 # From so many columns on an error has room beside its unit.
@@ -39,12 +39,12 @@ _BAD: Final = "red"
 _OUTCOMES: Final = {"retry": "", "reaped": "worker lost: ", "failed": "failed: "}
 
 
-def screen(view: View, width: int, height: int) -> RenderableType:
-    """Return what a terminal of so many columns and rows shows of a run.
+def screen(view: View, width: int, height: int, note: str = "") -> RenderableType:
+    """Return what a terminal of so many columns and rows shows of a run; a note comes last.
 
     Nothing wraps and nothing scrolls: what does not fit is cut.
     """
-    most = max(1, min(NAMED, (height - 1 - _HEAD) // _SECTIONS - 2))
+    most = max(1, min(NAMED, (height - _HEAD) // _SECTIONS - 2))
     parts = [_title(view), _bar(view, width), *_head(view)]
     if view.running:
         parts.append(_section("Running", [_table(_running(view, most))]))
@@ -53,6 +53,8 @@ def screen(view: View, width: int, height: int) -> RenderableType:
         parts.append(_section("Slowest of the latest", [_table(slow)]))
     if view.failures:
         parts.append(_section("Latest failures", _failures(view, most, width), f"bold {_BAD}"))
+    if note:
+        parts.append(Text(note, _BAD, no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from seeknal.cli import text
 from seeknal.cli.progress import LINES_EVERY, line
 from seeknal.cli.reach import Reached, Where, reached
-from seeknal.cli.runtext import pace, progress, say_why_paused, view_json
+from seeknal.cli.runtext import pace, progress, view_json, why_paused
 from seeknal.errors import StoreUnavailableError, UnknownNameError
 from seeknal.lookout import Lookout
 from seeknal.stores.redis import RedisStore
@@ -40,7 +40,12 @@ def watch_run(where: Where, run_id: str | None, every: float | None, *, as_json:
             return _INTERRUPTED
         if not as_json:
             text.show(f"Run {run.id} is {view.run.status}: {progress(view.counts)}.")
-        say_why_paused(found.store, view.run)
+        why = why_paused(found.store, view.run)
+    if why:
+        text.say(
+            f"It paused itself, because its first units all failed the same way: {why} Once that "
+            f"is corrected, go on with: seeknal runs resume {run.id}"
+        )
     return 0 if view.run.status is RunStatus.DONE else 1
 
 
