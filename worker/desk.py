@@ -26,8 +26,8 @@ from seeknal.home import Home
 from seeknal.project import Project
 from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
+from seeknal.stores.redis_fleet import Due
 from seeknal.workflow.state import Run
-from seeknal.workflow.units import Unit
 from worker.slate import Slate
 
 _WATCH: Final = 0.2
@@ -82,19 +82,25 @@ class Desk:
         self._last = time.monotonic()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
-    def work(self, project: str, run: str, unit: Unit) -> str:
-        """Claim a unit and execute it; return in a word or a sentence what came of it."""
+    def work(self, project: str, message: Due, sent: float) -> str:
+        """Claim a unit and execute it; return in a word or a sentence what came of it.
+
+        ``sent`` is when the message about it says that it was sent.
+        """
         with self._lock:
             self._busy += 1
             here = self._projects.get(project) or self._open(project)
         try:
-            claim = here.store.claim(here.bench.worker, self._settings.lease, run, unit)
+            claim = here.store.claim_in_turn(here.bench.worker, self._settings.lease, message)
             if claim is None:
                 return TAKEN
+            if isinstance(claim, Due):
+                here.dispatcher.give_way(claim, message, sent)
+                return f"gave way to {claim.unit} of run {claim.run}"
             outcome = here.seat().execute(claim)
             if outcome is Outcome.FAILED:
-                pause_if_hopeless(here.store, run)
-            here.dispatcher.feed_if_low(run)
+                pause_if_hopeless(here.store, message.run)
+            here.dispatcher.feed_if_low(message.run)
             if outcome is Outcome.UNSEEN:
                 self._slate.missed(here.bench.lacks)
             elif outcome is Outcome.DONE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ from seeknal.workflow.state import (
 from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
 
 COUNT_FIELDS: Final = ("units", "done", "failed", "running", "retries", "rows", "bytes", "busy")
+# The options that change while a run goes on: fields of their own, which scripts read.
+STEERED: Final = ("max_active", "newest_first", "priority")
 _MICRO: Final = 1_000_000
 
 
@@ -94,8 +96,8 @@ def claim_of(reply: Sequence[Any], worker: str) -> Claim:
 
 
 def record_of(run: str, flow: str, row: Sequence[Any]) -> UnitRecord:
-    """Return a record of unit, planned, state, attempts, ready, worker, until, error."""
-    key, text, state, attempts, ready, worker, until, error = row
+    """Return a record of unit, planned, state, attempts, ready, worker, until, error, since."""
+    key, text, state, attempts, ready, worker, until, error, since = row
     return UnitRecord(
         run,
         _planned_unit(flow, key, text),
@@ -105,19 +107,20 @@ def record_of(run: str, flow: str, row: Sequence[Any]) -> UnitRecord:
         worker,
         seconds_of(until),
         error,
+        seconds_of(since),
     )
 
 
 def reaped_of(row: Sequence[Any]) -> UnitRecord:
     """Return the record of a unit that was just queued again."""
     run, flow, key, text, attempts, worker, error = row
-    return record_of(run, flow, (key, text, "queued", attempts, 0, worker, 0, error))
+    return record_of(run, flow, (key, text, "queued", attempts, 0, worker, 0, error, 0))
 
 
 def failure_of(flow: str, row: Sequence[Any]) -> UnitRecord:
     """Return a failed record of run, unit, planned, attempts, error."""
     run, key, text, attempts, error = row
-    return record_of(run, flow, (key, text, "failed", attempts, 0, "", 0, error))
+    return record_of(run, flow, (key, text, "failed", attempts, 0, "", 0, error, 0))
 
 
 # -- flows --------------------------------------------------------------------------------------
@@ -131,7 +134,7 @@ def completion_of(start: str | float, end: str | float, label: str) -> Completio
 
 def state_of(reply: Sequence[Sequence[Any]]) -> FlowState:
     """Return a flow's state as ``state.lua`` tells it."""
-    completions, restatements, unfinished, values, restated, planned = reply
+    completions, restatements, unfinished, values, restated, planned, failures, failed = reply
     return FlowState(
         completions=tuple(completion_of(*stretch) for stretch in _stretches(completions)),
         values=tuple(sorted(_value_of(unit, label) for unit, label in pairs(values))),
@@ -142,6 +145,8 @@ def state_of(reply: Sequence[Sequence[Any]]) -> FlowState:
         restated_values={_value(unit): reason for unit, reason in sorted(pairs(restated))},
         unfinished=IntervalSet((start, end) for start, end, _ in _stretches(unfinished)),
         unfinished_values=frozenset(map(_value, planned)),
+        failed=IntervalSet((start, end) for start, end, _ in _stretches(failures)),
+        failed_values=frozenset(_value(key) for key in failed[::2] if key.startswith("value=")),
     )
 
 
@@ -165,12 +170,11 @@ def _value_of(key: str, label: str) -> CompletedValue:
 
 def run_fields(run: Run) -> list[str]:
     """Return what a run's hash holds beside its counters: fields and texts by turns."""
-    cap = run.options.get("max_active")
     fields = {
         "fingerprint": run.fingerprint,
         "owner": run.owner,
         "spec": json_of(dict(run.spec)),
-        "options": json_of(dict(run.options)),
+        "options": json_of({k: v for k, v in run.options.items() if k not in STEERED}),
         "planned": json_of(
             [
                 [part.value, part.origin]
@@ -180,27 +184,37 @@ def run_fields(run: Run) -> list[str]:
             ]
         ),
     }
-    if cap is not None:
-        fields["max_active"] = str(cap)
+    steered = {name: option_text(run.options.get(name)) for name in STEERED}
+    fields |= {name: text for name, text in steered.items() if text}
     return [text for pair in fields.items() for text in pair]
 
 
-def run_of(flat: Sequence[Any]) -> Run:
-    """Return the run of a hash's fields and what they hold, by turns."""
+def option_text(value: Any) -> str:
+    """Write an option that scripts read: '' for its default."""
+    return "" if value is None else json_of(value)
+
+
+def run_of(reply: Sequence[Sequence[Any]]) -> Run:
+    """Return a run of its hash and its returned units, each as fields and texts by turns."""
+    flat, returned = reply
     fields = dict(pairs(flat))
+    flow = fields["flow"]
+    steered = {name: json.loads(fields[name]) for name in STEERED if fields.get(name)}
     return Run(
         id=fields["id"],
-        flow=fields["flow"],
+        flow=flow,
         spec=json.loads(fields["spec"]),
         fingerprint=fields["fingerprint"],
         planned=tuple(_planned_of(json.loads(fields["planned"]))),
         units=int(fields["units"]),
-        options=json.loads(fields["options"]),
+        options=json.loads(fields["options"]) | steered,
         created_by=fields["created_by"],
         owner=fields["owner"],
         status=RunStatus(fields["status"]),
         created=seconds_of(fields["created"]),
         cursor=fields["cursor"],
+        ended=seconds_of(fields["ended"]),
+        returned=tuple(_planned_unit(flow, key, text) for key, text in sorted(pairs(returned))),
     )
 
 
@@ -218,7 +232,19 @@ def counts_of(values: Sequence[Any]) -> Counts:
     return Counts(units, done, failed, running, retries, rows, size, float(busy))
 
 
-def event_of(event_id: str, fields: dict[str, str]) -> Event:
-    """Return an event of the run's stream."""
-    at = int(event_id.partition("-")[0]) / 1000
-    return Event(event_id, at, fields["k"], fields["u"], fields["w"], fields["d"])
+def event_of(run: str, event_id: str, fields: Mapping[str, str]) -> Event:
+    """Return an event of a run's stream."""
+    kind, unit, worker, detail, seconds, rows, size = (fields[name] for name in "kuwdsrb")
+    made = float(seconds), int(rows), int(size)
+    return Event(event_id, _at(event_id), kind, unit, worker, detail, *made, run)
+
+
+def attempt_of(unit: Unit, line: str) -> Event:
+    """Return an event of a line of a unit's log."""
+    event_id, run, kind, worker, seconds, rows, size, detail = line.split("\n", 7)
+    made = float(seconds), int(rows), int(size)
+    return Event(event_id, _at(event_id), kind, unit.key, worker, detail, *made, run)
+
+
+def _at(event_id: str) -> float:
+    return int(event_id.partition("-")[0]) / 1000

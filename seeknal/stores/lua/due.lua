@@ -3,7 +3,8 @@
 -- KEYS[1] the project's prefix   ARGV[1] how many at most
 -- ARGV[2] microseconds after which a message that nobody took counts as lost, or ''
 -- ARGV[3] how many messages may be under way in all, or ''
--- Returns run, flow, unit by turns.
+-- Returns run, flow, unit and the message's mark by turns: when it was sent, in the order of
+-- sending, so that a message that was sent before the last one of its unit can be told.
 -- uses base runs units
 local limit, patience, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = clock()
@@ -15,9 +16,9 @@ local function send(run, units)
   end
   local scores = {}
   for i, unit in ipairs(units) do
-    scores[2 * i - 1], scores[2 * i] = int(now), unit
-    local n = #found
-    found[n + 1], found[n + 2], found[n + 3] = run.id, run.flow, unit
+    local mark, n = int(now - #units + i), #found
+    scores[2 * i - 1], scores[2 * i] = mark, unit
+    found[n + 1], found[n + 2], found[n + 3], found[n + 4] = run.id, run.flow, unit, mark
   end
   call('ZREM', key('unsent', run.id), unpack(units))
   call('ZADD', key('sent', run.id), unpack(scores))
@@ -32,10 +33,10 @@ end
 wake(now, 1000)
 local active = call('ZRANGE', key('active'), 0, -1)
 for _, name in ipairs(window and active or {}) do
-  window = window - call('ZCARD', key('sent', string.match(name, '^%d+:(.*)$')))
+  window = window - call('ZCARD', key('sent', id_by_age(name)))
 end
 for _, name in ipairs(active) do
-  local run = load_run(string.match(name, '^%d+:(.*)$'))
+  local run = load_run(id_by_age(name))
   local sent, unsent = key('sent', run.id), key('unsent', run.id)
   if patience then
     local lost = room(limit)
