@@ -149,7 +149,7 @@ class _Known:
                     self._whole = True
                 elif event.kind == "retry":
                     self._retries[event.unit] += 1
-                elif event.kind in (*_DONE, "failed"):
+                elif event.unit and event.kind in (*_DONE, "failed"):
                     self._ends[event.unit] = event
 
     def _attempts(self, unit: Unit) -> int | None:

@@ -46,8 +46,9 @@ class Pace:
         done, settled = counts.done, counts.done + counts.failed
         for event in events:
             self._samples.appendleft(_Sample(event.at, done, settled))
-            done -= event.kind in _DONE
-            settled -= event.kind in _DONE or event.kind == "failed"
+            if event.unit:  # a run can have failed as well
+                done -= event.kind in _DONE
+                settled -= event.kind in _DONE or event.kind == "failed"
 
     def note(self, at: float, counts: Counts) -> None:
         """Note how far a run is now."""
@@ -136,7 +137,7 @@ class Picture:
         for event in events:
             if event.kind == "completed":
                 self._completed.append(event)
-            elif event.kind in _FAILURES:
+            elif event.kind in _FAILURES and event.unit:
                 self._failures.pop(event.unit, None)
                 self._failures[event.unit] = event
                 if len(self._failures) > NAMED:

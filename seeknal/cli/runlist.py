@@ -11,6 +11,7 @@ from seeknal.cli.reach import Where, reached
 from seeknal.cli.runtext import (
     clock,
     in_force,
+    lately,
     made,
     progress,
     run_json,
@@ -82,8 +83,7 @@ def _summary(view: View) -> list[str]:
 def _rate(view: View) -> str:
     """Return the rate of the last minute while a run is active, else that of the whole run."""
     if view.run.status is RunStatus.ACTIVE:
-        left = f", about {text.duration(view.left)} left" if view.left else ""
-        return f"{text.rate(view.rate)} over the last minute{left}"
+        return lately(view)
     return f"{text.rate(_average(view))} on average"
 
 

@@ -70,6 +70,12 @@ def pace(rate: float, left: float | None) -> str:
     return f"{text.rate(rate)}{when}"
 
 
+def lately(view: View) -> str:
+    """Return how fast a run has got on over the last minute, and what is left at that."""
+    left = f", about {text.duration(view.left)} left" if view.left else ""
+    return f"{text.rate(view.rate)} over the last minute{left}"
+
+
 def in_force(run: Run) -> str:
     """Return what is set for a run, in words; empty where all is as by default."""
     options = run.options
@@ -142,7 +148,7 @@ def view_json(view: View) -> dict[str, Any]:
         "elapsed_seconds": round(view.elapsed, 1),
         "now_running": [running_json(r, view.at, zone) for r in view.running],
         "slowest": [event_json(e, zone) for e in view.slowest],
-        "failures": [event_json(e, zone) for e in view.failures],
+        "latest_failures": [event_json(e, zone) for e in view.failures],
         "workers": None
         if view.crew is None
         else {"alive": view.crew.workers, "slots": view.crew.slots, "busy": view.crew.busy},

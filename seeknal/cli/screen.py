@@ -13,8 +13,8 @@ from rich.text import Text
 from seeknal.cli import text
 from seeknal.cli.runtext import (
     in_force,
+    lately,
     made,
-    pace,
     progress,
     shortened,
     unit_of,
@@ -80,19 +80,20 @@ def _bar(view: View, width: int) -> RenderableType:
 
 def _head(view: View) -> list[Text]:
     counts = view.counts
-    pace_ = pace(view.rate, view.left)
-    lines = [
-        f"{progress(counts)}, {counts.queued:,} waiting",
-        f"{pace_}, {text.duration(view.elapsed)} so far"
-        if view.run.status is RunStatus.ACTIVE
-        else f"{text.duration(view.elapsed)} since the launch",
-        made(counts),
-    ]
+    lines = [f"{progress(counts)}, {counts.queued:,} waiting", _time(view), made(counts)]
     if view.crew is not None:
         crew = view.crew
         alive = f"{text.plural(crew.workers, 'worker')} alive"
         lines.append(f"{alive}, {crew.busy:,} of {text.plural(crew.slots, 'slot')} busy")
     return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
+
+
+def _time(view: View) -> str:
+    elapsed = text.duration(view.elapsed)
+    if view.run.ended:
+        return f"{elapsed} from launch to end"
+    pace = f"{lately(view)}; " if view.run.status is RunStatus.ACTIVE else ""
+    return f"{pace}launched {elapsed} ago"
 
 
 def _running(view: View, most: int) -> list[tuple[str, ...]]:

@@ -65,14 +65,16 @@ def steer_run(
         )
     with reached(where) as found:
         run = _open(found, run_id)
-        fresh = {n: v for n, v in options.items() if (run.options.get(n) or None) != (v or None)}
+        fresh = {
+            n: v or None for n, v in options.items() if (run.options.get(n) or None) != (v or None)
+        }
         turns = [f"{_read(n, run.options.get(n))} to {_read(n, v)}" for n, v in fresh.items()]
-        said = f"Changed run {run_id} from {' and from '.join(turns)}"
+        said = f"Changed run {run_id} from {', from '.join(turns)}"
         if fresh:
             change = Change(actor(), "set", f"run {run_id}: {'; '.join(turns)}", reason)
             if not found.store.steer(run_id, fresh, change):
                 raise _over(found.run(run_id))
-        _tell(found, run_id, said if fresh else f"Run {run_id} is so already", as_json=as_json)
+        _tell(found, run_id, said if fresh else f"Run {run_id} is as asked for", as_json=as_json)
 
 
 def _take(where: Where, run_id: str, step: _Step, reason: str, *, as_json: bool) -> None:

@@ -100,6 +100,16 @@ def test_failures_and_what_others_did_count_as_settled() -> None:
     assert known.left(Counts(10, 1, 1)) == 40
 
 
+def test_a_run_that_failed_is_no_unit_that_failed() -> None:
+    known, picture = Pace(), Picture()
+    events = [event(2, 99, "failed", unit=""), event(1, 98, "failed"), event(0, 90, "registered")]
+    known.begin(Counts(2, 0, 1), events)
+    known.note(100, Counts(2, 0, 1))
+    assert known.left(Counts(2, 0, 1)) == 10  # one settled in ten seconds
+    picture.begin(Counts(2, 0, 1), events)
+    assert [e.unit for e in picture.view(100, RUN, Counts(2, 0, 1)).failures] == ["u1"]
+
+
 # -- a picture ------------------------------------------------------------------------------------
 
 
