@@ -9,11 +9,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from seeknal.config import Settings
+from seeknal.engine.machine import Usage
 from seeknal.engine.session import Engine
 from seeknal.engine.session import Settings as EngineSettings
 from seeknal.errors import DataUnavailableError, SeeknalError
@@ -31,6 +32,7 @@ from seeknal.workflow.state import Run
 from worker.slate import Slate
 
 _WATCH: Final = 0.2
+_METER: Final = 1.0
 # After so many seconds without work inputs are let go, so that others can write to them.
 _IDLE: Final = 2.0
 _JOBS_KEPT: Final = 50
@@ -66,9 +68,20 @@ class _Project:
 
 
 class Desk:
-    """The place of one pool process, of the worker ``crew``. Threads may share it."""
+    """The place of one pool process, of the worker ``crew``. Threads may share it.
 
-    def __init__(self, settings: Settings, url: str, crew: str, slots: int, slate: Slate) -> None:
+    ``meter`` is told every second what memory is used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        crew: str,
+        slots: int,
+        slate: Slate,
+        meter: Callable[[Usage], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._url = url
         self._crew = crew
@@ -81,6 +94,10 @@ class Desk:
         self._busy = 0
         self._last = time.monotonic()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        if meter is not None:
+            # In a thread of its own: whoever watches must not wait for DuckDB.
+            args = (meter,)
+            threading.Thread(target=self._measure, args=args, name="meter", daemon=True).start()
 
     def work(self, project: str, message: Due, sent: float) -> str:
         """Claim a unit and execute it; return in a word or a sentence what came of it.
@@ -182,6 +199,13 @@ class Desk:
                     if not self._busy:
                         for project in self._projects.values():
                             project.tidy()
+
+    def _measure(self, meter: Callable[[Usage], None]) -> None:
+        while True:
+            usage = self._engine.usage()
+            if usage is not None:
+                meter(usage)
+            time.sleep(_METER)
 
     def _interrupt(self) -> None:
         for project in list(self._projects.values()):

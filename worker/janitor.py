@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from celery import bootsteps
 from celery.utils.log import get_logger
 
 from seeknal.errors import SeeknalError
@@ -117,27 +116,3 @@ class Janitor:
             return False
         self._ill = ""
         return True
-
-
-def janitor_step(make: Callable[[], Janitor], crew: Crew) -> type[Any]:
-    """Return the step of a worker's start and stop that runs a janitor."""
-
-    class JanitorStep(bootsteps.StartStopStep):  # type: ignore[misc]
-        """Starts the janitor once the pool has forked, and stops it before the pool goes."""
-
-        requires = ("celery.worker.components:Pool",)
-
-        def __init__(self, worker: Any, **options: Any) -> None:
-            super().__init__(worker, **options)
-            self._janitor = make()
-
-        def start(self, worker: Any) -> None:
-            self._janitor.start()
-
-        def stop(self, worker: Any) -> None:
-            self._janitor.stop()
-
-        def terminate(self, worker: Any) -> None:
-            self._janitor.stop()
-
-    return JanitorStep

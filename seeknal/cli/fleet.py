@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal.cli.options import Json, ProjectName, ProjectPath, Redis
+from seeknal.cli.options import Json, MetricsPort, ProjectName, ProjectPath, Redis
 
 
 def worker(
@@ -34,6 +34,7 @@ def worker(
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
     ] = "warning",
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Work for every project that shares a Redis.
 
@@ -43,10 +44,11 @@ def worker(
     Examples:
       seeknal worker
       seeknal worker --concurrency 4 --redis redis://queue:6379/0
+      seeknal worker --metrics-port 9464
     """
     from seeknal.cli.fleetlist import start_worker
 
-    start_worker(concurrency, redis, data_root, log_level)
+    start_worker(concurrency, redis, data_root, log_level, metrics_port)
 
 
 def workers(

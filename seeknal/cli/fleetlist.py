@@ -19,7 +19,11 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 def start_worker(
-    concurrency: int | None, redis: str | None, data_root: Path | None, log_level: str
+    concurrency: int | None,
+    redis: str | None,
+    data_root: Path | None,
+    log_level: str,
+    metrics_port: str | None,
 ) -> NoReturn:
     """Become a Celery worker.
 
@@ -46,6 +50,8 @@ def start_worker(
     environment = {**os.environ, f"{PREFIX}REDIS_URL": url}
     if root is not None:
         environment[f"{PREFIX}DATA_ROOT"] = str(Path.cwd() / root)
+    if metrics_port is not None:
+        environment[f"{PREFIX}METRICS_PORT"] = metrics_port
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker"]
     command += ["--loglevel", log_level.lower()]
     # Two on one machine are two for Celery as well; the process stays this one.

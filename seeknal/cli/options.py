@@ -7,6 +7,18 @@ from typing import Annotated
 
 import typer
 
+
+def read_metrics_port(typed: str) -> str:
+    """Read where metrics are served: a port, or a host and a port."""
+    from seeknal.config import listen_address
+
+    try:
+        listen_address(typed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return typed
+
+
 ProjectPath = Annotated[
     Path | None,
     typer.Option(
@@ -49,6 +61,16 @@ OneFlow = Annotated[
         "--flow",
         metavar="NAME",
         help="The flow's name; can be left out where there is only one.",
+        show_default=False,
+    ),
+]
+MetricsPort = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-port",
+        parser=read_metrics_port,
+        metavar="PORT",
+        help="Serve Prometheus metrics at this port, or at HOST:PORT of this machine only.",
         show_default=False,
     ),
 ]

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal.errors import OutputError
@@ -19,6 +20,15 @@ _SHARE = 0.8
 _LEAST = 64 * 2**20
 _PREFIX = "seeknal-spill-"
 _NEW = "seeknal-new-spill-"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What DuckDB uses in a process, in bytes: of memory, of that at most, and of the disk."""
+
+    memory: int = 0
+    limit: int = 0
+    spilled: int = 0
 
 
 def memory_share(processes: int = 1) -> int:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
 
 from seeknal.stores.redis_core import MICRO, Core
 from seeknal.stores.redis_fleet import Due
 from seeknal.stores.redis_keys import KINDS, PROJECTS
-from seeknal.stores.redis_values import claim_of, json_of, readable
-from seeknal.workflow.state import Claim
+from seeknal.stores.redis_values import COUNT_FIELDS, claim_of, counts_of, json_of, readable
+from seeknal.workflow.state import Claim, Counts, RunStatus
 from seeknal.workflow.units import Unit
 
 # A process that is killed this often at one unit is killed by the unit.
 KILLS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """An active or paused run, as far as one can tell of it in constant time."""
+
+    id: str
+    flow: str
+    status: RunStatus
+    counts: Counts
 
 
 class WorkerVerbs(Core):
@@ -42,6 +53,23 @@ class WorkerVerbs(Core):
         key = self._key("active")
         names = self._ask(lambda: self._client.zrange(key, 0, -1), repeat=True)
         return [name.partition(":")[2] for name in names]
+
+    def open_runs(self) -> list[OpenRun]:
+        """Return the active and the paused runs of all flows, in three round trips.
+
+        What it costs grows with their number and that of the flows, not with that of units.
+        """
+        names = self._ask(lambda: self._client.smembers(self._key("flows")), repeat=True)
+        opened = self._piped([("ZRANGE", self._key("open", n), 0, -1) for n in sorted(names)])
+        ids = [run_id for some in opened for run_id in some]
+        fields = ("flow", "status", *COUNT_FIELDS)
+        rows = self._piped([("HMGET", self._key("run", run_id), *fields) for run_id in ids])
+        with readable("the open runs"):
+            return [
+                OpenRun(run_id, flow, RunStatus(status), counts_of(counts))
+                for run_id, (flow, status, *counts) in zip(ids, rows, strict=True)
+                if flow is not None
+            ]
 
     def announce(self) -> None:
         """Make the project known to workers that serve every project of this Redis."""
@@ -91,6 +119,17 @@ class WorkerVerbs(Core):
         """Take a question and its answer away."""
         keys = (self._key("question", name), self._key("answer", name))
         self._ask(lambda: self._client.delete(*keys), repeat=True)
+
+    def _piped(self, commands: Iterable[tuple[str | int, ...]]) -> list[Any]:
+        """Run commands that change nothing, in one round trip."""
+
+        def call() -> list[Any]:
+            with self._client.pipeline(transaction=False) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                return list(pipe.execute())
+
+        return list(self._ask(call, repeat=True))
 
     def _leave(self, kind: str, name: str, value: Mapping[str, Any]) -> None:
         key, text, ttl = self._key(kind, name), json_of(dict(value)), KINDS[kind].ttl

@@ -17,6 +17,7 @@ from seeknal.stores.redis import RedisStore
 from seeknal.workflow.state import RunStatus
 from tests.deployment import compose, containers, the
 from tests.projects import BIN, Sandbox, environment
+from tests.scraping import Scrape
 from tests.server import free_port, server_program
 from tests.waiting import wait_until
 
@@ -68,6 +69,7 @@ def test_what_compose_starts_works_together(
     service = services["worker"]
     settings = variables(service, url, box)
     settings["HOSTNAME"] = os.uname().nodename
+    settings["SEEKNAL_METRICS_PORT"] = f"127.0.0.1:{free_port()}"
     log = tmp_path / "worker.log"
     with log.open("wb") as out:
         worker = subprocess.Popen(
@@ -86,6 +88,8 @@ def test_what_compose_starts_works_together(
             here = check.replace("seeknal-1@", f"seeknal-{worker.pid}@")
             assert here != check
             assert "pong" in shell(here, settings, box)
+        served = Scrape.of(int(settings["SEEKNAL_METRICS_PORT"].rpartition(":")[2]))
+        assert served.one("seeknal_worker_slots") == 2
         doctor = run(services["seeknal"]["command"], settings, box)
         assert doctor.returncode == 0, doctor.stdout
         done = run(containers(the("CronJob"))[0]["args"], settings, box)
