@@ -28,7 +28,7 @@ from seeknal.project import Project
 from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_fleet import Due
-from seeknal.workflow.state import Run
+from seeknal.workflow.state import Claim, Run
 from worker.slate import Slate
 
 _WATCH: Final = 0.2
@@ -109,11 +109,8 @@ class Desk:
             here = self._projects.get(project) or self._open(project)
         try:
             claim = here.store.claim_in_turn(here.bench.worker, self._settings.lease, message)
-            if claim is None:
-                return TAKEN
-            if isinstance(claim, Due):
-                here.dispatcher.give_way(claim, message, sent)
-                return f"gave way to {claim.unit} of run {claim.run}"
+            if not isinstance(claim, Claim):
+                return self._give_way(here, claim, message, sent)
             outcome = here.seat().execute(claim)
             if outcome is Outcome.FAILED:
                 pause_if_hopeless(here.store, message.run)
@@ -127,6 +124,12 @@ class Desk:
             with self._lock:
                 self._busy -= 1
                 self._last = time.monotonic()
+
+    def _give_way(self, here: _Project, first: list[Due], message: Due, sent: float) -> str:
+        if not first:
+            return TAKEN
+        here.dispatcher.give_way(first, message, sent)
+        return f"gave way to {first[0].unit} of run {first[0].run}"
 
     def probe(self, project: str, name: str) -> bool:
         """Answer a question about data; False if another machine should be asked.

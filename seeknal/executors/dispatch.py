@@ -121,13 +121,13 @@ class Dispatcher:
         if top_up(self._store, run_id, window):
             self._publish(window, None)
 
-    def give_way(self, first: Due, taken: Due, sent: float) -> None:
-        """Put back a message that was taken, and ahead of it, and of all others, a first one.
+    def give_way(self, first: Sequence[Due], taken: Due, sent: float) -> None:
+        """Put back a message that was taken, and ahead of it, and of all others, those before.
 
         ``sent`` is when the one that was taken says that it was sent.
         """
-        units = [(each, self._slice(each)) for each in (taken, first)]
-        self._broker.publish_units(self._project, units, sent, ahead=True)
+        units = [(each, self._slice(each)) for each in (*first, taken)]
+        self._broker.publish_units(self._project, units[::-1], sent, ahead=True)
 
     def _publish(self, window: int, lost_after: float | None) -> None:
         room = window - self._broker.waiting()

@@ -114,8 +114,8 @@ KINDS: Final[dict[str, Kind]] = {
 COMMANDS: Final = (
     "del evalsha exists expire get hdel hexists hget hgetall hincrby hlen hmget hset hsetnx incr "
     "info lrange ltrim ping rpush sadd scard script|load set smembers srem time xadd xrange "
-    "xrevrange zadd zcard zcount zrange zrangebyscore zrem zremrangebyscore zrevrange zrevrangebyscore "
-    "zscore"
+    "xrevrange zadd zcard zcount zrange zrangebyscore zrem zremrangebyscore zrevrange "
+    "zrevrangebyscore zscore"
 )
 
 

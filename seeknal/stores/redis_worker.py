@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from seeknal.stores.redis_core import MICRO, Core
-from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_fleet import Due, due_of
 from seeknal.stores.redis_keys import KINDS, PROJECTS
 from seeknal.stores.redis_values import COUNT_FIELDS, claim_of, counts_of, json_of, readable
 from seeknal.workflow.state import Claim, Counts, RunStatus
@@ -32,21 +32,20 @@ class OpenRun:
 class WorkerVerbs(Core):
     """Claims by message, killed processes, unseen inputs, questions that only a worker answers."""
 
-    def claim_in_turn(self, worker: str, lease: float, message: Due) -> Claim | Due | None:
-        """Lease the unit that a message is about, unless another run's unit is to go first.
+    def claim_in_turn(self, worker: str, lease: float, message: Due) -> Claim | list[Due]:
+        """Lease the unit that a message is about, unless units of another run go first.
 
-        That is one of a run of higher priority, or of equal priority and with fewer units under
-        lease. What is returned then is to be published ahead of all messages, and right behind
-        it the message that led here, unchanged. If that cannot be done, both count as lost, by
-        and by. Two who ask at once are told of two units.
+        Those are of a run of higher priority, or of equal priority and with fewer units under
+        lease. What is returned then, in order, is to be published ahead of all messages, and
+        right behind it the message that led here, unchanged. Whoever asks next is told of other
+        units; if these cannot be published, their messages count as lost, by and by.
 
-        None is to be had also if another message about the unit was sent since this one.
+        An empty list if the unit is not to be had: also if another message about it was sent
+        since this one.
         """
-        reply = self._claim_unit(worker, lease, message.run, message.key, message.mark)
-        if not reply:
-            return None
+        reply = self._claim_unit(worker, lease, message.run, message.key, message.mark) or []
         with readable("a unit"):
-            return Due(*reply) if len(reply) == len(Due._fields) else claim_of(reply, worker)
+            return due_of(reply) if len(reply) % len(Due._fields) == 0 else claim_of(reply, worker)
 
     def active(self) -> list[str]:
         """Return the ids of the active runs: by priority, then the run's age."""

@@ -5,8 +5,8 @@
 -- ARGV[6] '1' if a message led here: then another run may go first
 -- ARGV[7] the mark of that message: it counts if it is the last one sent; '' if it has none
 -- ARGV[8] '1' if the same claim was sent before and its reply was lost
--- Returns run, flow, unit, planned, token, until, attempts; or, if another run goes first, run,
--- flow, unit, mark of a message that is to go ahead of all others; or nil.
+-- Returns run, flow, unit, planned, token, until, attempts; or nil; or, if another run goes
+-- first, run, flow, unit, mark by turns of messages that are to go ahead of all others.
 -- uses base ranges runs units flows outage claims turns
 local worker, seconds, id, unit = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
 local patient, fair, repeated = ARGV[3] == '1', ARGV[6] == '1', ARGV[8] == '1'
@@ -58,7 +58,7 @@ if not take_over(run, unit, now, patient) then
   end
   return nil
 end
-local first = fair and found.state ~= 'running' and give_way(run, unit, mark, now)
+local first = fair and found.state ~= 'running' and give_way(run, mark, now)
 if first then
   return first
 end
