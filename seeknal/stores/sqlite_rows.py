@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from seeknal.stores.ranges import Stretch
@@ -103,7 +104,7 @@ def run_of(row: Sequence[Any], returned: tuple[PlannedUnit, ...]) -> Run:
             flow,
             json.loads(spec),
             fingerprint,
-            _planned_of(json.loads(planned)),
+            _planned_of(planned),
             units,
             json.loads(options),
             created_by,
@@ -118,6 +119,18 @@ def run_of(row: Sequence[Any], returned: tuple[PlannedUnit, ...]) -> Run:
         raise sqlite3.DataError(f"run {run}: {error}") from error
 
 
+def mapping_of(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text holds.
+
+    Raises:
+        sqlite3.DataError: it holds none.
+    """
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DataError(str(error)) from error
+
+
 def planned_text(planned: Iterable[Planned]) -> str:
     """Write planned ranges and values as JSON."""
     return json.dumps(
@@ -130,7 +143,9 @@ def planned_text(planned: Iterable[Planned]) -> str:
     )
 
 
-def _planned_of(parts: Iterable[Sequence[Any]]) -> tuple[Planned, ...]:
+@lru_cache(maxsize=8)  # a run is read for each window of units that it is fed
+def _planned_of(text: str) -> tuple[Planned, ...]:
+    parts = json.loads(text)
     return tuple(PlannedValue(*part) if len(part) == 2 else PlannedRange(*part) for part in parts)
 
 
