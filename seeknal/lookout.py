@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from seeknal.stores.base import Store
-from seeknal.view import Crew, Picture, View
+from seeknal.view import NAMED, Crew, Picture, View
 from seeknal.workflow.state import Counts, Event, Run, RunStatus, UnitRecord, UnitStatus
 
 # How many events are read at once; of what happens faster only the latest are.
@@ -37,6 +37,7 @@ class Lookout:
         events = self._events()
         counts = self._store.counts(self._run.id)
         if not self._latest:
+            self._picture.add(self._failed_before(counts, events))
             self._picture.begin(counts, events[::-1])
         else:
             self._picture.add(events)
@@ -53,6 +54,13 @@ class Lookout:
             if len(events) < _EVENTS:
                 return events
         return self._store.recent(self._run.id, _EVENTS)[::-1]
+
+    def _failed_before(self, counts: Counts, events: list[Event]) -> list[Event]:
+        """Return some failures of which the events do not tell any more, without their time."""
+        if not counts.failed or any(event.kind == "failed" for event in events):
+            return []
+        records = self._store.records(self._run.id, UnitStatus.FAILED, NAMED)
+        return [Event("", 0.0, "failed", r.unit.key, detail=r.error) for r in records]
 
     def _look_again(self, at: float, counts: Counts, events: list[Event]) -> None:
         """Read the run again when it may have changed: it is large, where counts are not."""

@@ -99,7 +99,8 @@ class View:
     ``at`` is that moment by the store's clock, ``rate`` the units done in a second over the last
     minute, ``left`` the seconds until the last unit is settled at this pace (None: not to be
     said). ``running`` has units that run, longest first; ``slowest`` the slowest of the latest
-    that completed; ``failures`` the latest attempts that failed, newest first, one of each unit.
+    that completed; ``failures`` the latest attempts that failed, newest first, one of each unit
+    (``at`` 0: longer ago than events tell).
     ``crew`` is None where no workers share the store.
     """
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seeknal.cli.options import Json, ProjectName, ProjectPath, Redis
+from seeknal.cli.options import Json, MetricsPort, ProjectName, ProjectPath, Redis
 
 app = typer.Typer(help="See and steer runs, from any machine.", no_args_is_help=True)
 
@@ -87,6 +87,7 @@ def watch(
             show_default=False,
         ),
     ] = None,
+    metrics_port: MetricsPort = None,
     as_json: Json = False,
 ) -> None:
     """Watch a run until it ends or pauses.
@@ -102,7 +103,8 @@ def watch(
     from seeknal.cli.reach import Where
     from seeknal.cli.watching import watch_run
 
-    raise typer.Exit(watch_run(Where(project_path, redis, project), run, every, as_json=as_json))
+    where = Where(project_path, redis, project)
+    raise typer.Exit(watch_run(where, run, every, metrics_port, as_json=as_json))
 
 
 @app.command("set")

@@ -170,7 +170,7 @@ def event_json(event: Event, zone: str) -> dict[str, Any]:
     return {
         **text.unit_json(Unit.from_key("", event.unit), zone),
         "what": event.kind,
-        "at": moment(event.at),
+        "at": moment(event.at) if event.at else None,
         "worker": event.worker,
         "seconds": round(event.seconds, 3),
         "rows": event.rows,

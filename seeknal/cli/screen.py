@@ -134,7 +134,7 @@ def _failures(view: View, most: int, width: int) -> list[RenderableType]:
 
 
 def _ago(view: View, event: Event) -> str:
-    return f"{text.duration(max(0.0, view.at - event.at))} ago"
+    return f"{text.duration(max(0.0, view.at - event.at))} ago" if event.at else "before"
 
 
 def _error(event: Event, width: int) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from seeknal.cli import text
+from seeknal.cli.exporting import Watched, serve_run_metrics
 from seeknal.cli.progress import LINES_EVERY, line
 from seeknal.cli.reach import Reached, Where, reached
 from seeknal.cli.runtext import pace, progress, view_json, why_paused
@@ -28,13 +29,24 @@ _AWAY_FOR = 1.0
 _AWAY = "The store cannot be reached; it is tried again and again."
 
 
-def watch_run(where: Where, run_id: str | None, every: float | None, *, as_json: bool) -> int:
-    """Show a run until it ends or pauses; return the exit code."""
+def watch_run(
+    where: Where,
+    run_id: str | None,
+    every: float | None,
+    metrics_port: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Show a run until it ends or pauses; return the exit code.
+
+    ``metrics_port`` is where Prometheus finds what is seen meanwhile, if anywhere.
+    """
     with reached(where) as found:
         run = found.run(run_id) if run_id is not None else _newest(found)
+        seen = _Seen(found.project)
         try:
-            with _face(every, as_json=as_json) as face:
-                view = _follow(Lookout(found.store, run, _crew(found)), face)
+            with serve_run_metrics(metrics_port, seen.read), _face(every, as_json=as_json) as face:
+                view = _follow(Lookout(found.store, run, _crew(found)), face, seen)
         except KeyboardInterrupt:
             text.say(f"No longer watching; run {run.id} goes on.")
             return _INTERRUPTED
@@ -70,7 +82,21 @@ def _crew(found: Reached) -> Callable[[], Crew] | None:
     return crew
 
 
-def _follow(lookout: Lookout, face: _Face) -> View:
+class _Seen:
+    """What was seen last, for whoever scrapes."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self.view: View | None = None
+
+    def read(self) -> Watched | None:
+        view = self.view
+        if view is None:
+            return None
+        return Watched(self._project, view.run, view.counts, view.rate)
+
+
+def _follow(lookout: Lookout, face: _Face, seen: _Seen) -> View:
     while True:
         try:
             view = lookout.look()
@@ -79,6 +105,7 @@ def _follow(lookout: Lookout, face: _Face) -> View:
             face.away()
             time.sleep(_AWAY_FOR)
             continue
+        seen.view = view
         face.show(view)
         if view.run.status is not RunStatus.ACTIVE:
             return view

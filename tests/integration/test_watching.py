@@ -15,6 +15,8 @@ import pytest
 from seeknal.workflow.state import RunStatus
 from tests.fleet import BIN, BURN, Fleet, fleet
 from tests.projects import environment
+from tests.scraping import Scrape
+from tests.server import free_port
 from tests.terminal import Terminal, terminal
 from tests.waiting import wait_until
 
@@ -134,6 +136,29 @@ def test_lines_are_said_now_and_then_where_there_is_no_terminal(ships: Fleet) ->
     assert re.search(
         r"^events_flow: \d+ of 12 done.* \([\d.]+/(s|min).*\)$", watched.err, re.MULTILINE
     )
+
+
+def test_what_is_seen_is_served_to_prometheus(ships: Fleet) -> None:
+    load(ships, 20).worker(1)
+    run, port = ships.launch(), free_port()
+    watcher = ships.start("runs", "watch", run, "--json", "--metrics-port", str(port))
+    try:
+        wait_until("it is served", lambda: "seeknal_run_units" in scraped(port), 60)
+        scrape = Scrape.of(port)
+        assert sum(scrape.all("seeknal_run_units").values()) == 20
+        assert scrape.one("seeknal_run_units_per_second", run=run, flow="events_flow") >= 0
+        ships.seeknal("runs", "cancel", run)
+        assert ships.box.wait(watcher, 1).lines
+    finally:
+        watcher.kill()
+        watcher.communicate()
+
+
+def scraped(port: int) -> str:
+    try:
+        return Scrape.of(port).text
+    except OSError:
+        return ""
 
 
 # -- steering -------------------------------------------------------------------------------------

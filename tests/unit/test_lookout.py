@@ -154,6 +154,22 @@ def test_what_happens_faster_than_it_is_read_is_passed_over(store: SQLiteStore) 
     assert counting.answered < 10
 
 
+def test_failures_of_long_ago_are_named_without_their_time(
+    store: SQLiteStore, clock: Clock
+) -> None:
+    name = launch(store, *(hour(n) for n in range(1200)))
+    store.fail(take(store, 60, name), "the first one", None)
+    for _ in range(1100):
+        clock.advance(0.01)
+        finish(store, take(store, 60, name))
+    lookout = Lookout(store, run_of(store, name))
+    view = lookout.look()
+    assert [(e.detail, e.at, e.unit) for e in view.failures] == [("the first one", 0, hour(0).key)]
+    assert view.rate == pytest.approx(100, rel=0.01)
+    store.fail(take(store, 60, name), "another", None)
+    assert [e.detail for e in lookout.look().failures] == ["another", "the first one"]
+
+
 def test_the_workers_are_asked_about_seldom(store: SQLiteStore, clock: Clock) -> None:
     asked = []
 
