@@ -21,6 +21,7 @@ from seeknal.cli import (
     fleet,
     flows,
     intervals,
+    logs,
     manual,
     plan,
     run,
@@ -49,6 +50,7 @@ app.command("workers")(fleet.workers)
 app.add_typer(runs.app, name="runs")
 app.add_typer(flows.app, name="flows")
 app.add_typer(intervals.app, name="intervals")
+app.command("logs")(logs.logs)
 app.command("audit")(audit.audit)
 app.add_typer(state.app, name="state")
 app.command("doctor")(doctor.doctor)
