@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from seeknal.cli.exporting import Watched, serve_run_metrics
 from seeknal.cli.progress import LINES_EVERY, line
 from seeknal.cli.reach import Reached, Where, reached
 from seeknal.cli.runtext import pace, progress, view_json, why_paused
+from seeknal.cli.streams import is_terminal
 from seeknal.errors import StoreUnavailableError, UnknownNameError
 from seeknal.lookout import Lookout
 from seeknal.stores.redis import RedisStore
@@ -126,7 +126,7 @@ class _Face(Protocol):
 
 @contextmanager
 def _face(every: float | None, *, as_json: bool) -> Iterator[_Face]:
-    if as_json or not sys.stderr.isatty():
+    if as_json or not is_terminal():
         yield _Lines(LINES_EVERY if every is None else every, as_json=as_json)
         return
     from rich.console import Console
