@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
 from seeknal.cli.options import Json, OneFlow, ProjectName, ProjectPath, Redis
 
 
@@ -15,12 +16,19 @@ def logs(
         typer.Argument(
             metavar="UNIT",
             help="A date, the datetime an interval starts at, 'A to B', or a partition.",
+            autocompletion=names.values,
         ),
     ],
     flow: OneFlow = None,
     run: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Attempts in this run only.", show_default=False),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Attempts in this run only.",
+            show_default=False,
+            autocompletion=names.runs(),
+        ),
     ] = None,
     project_path: ProjectPath = None,
     redis: Redis = None,

@@ -64,19 +64,20 @@ def runs(*statuses: str) -> Completion:
     return offer
 
 
+def values(context: typer.Context, incomplete: str) -> list[Offer]:
+    """Offer the value partitions of the flow that is meant."""
+    return _hastily(lambda: [(value, "") for value in _values(context)])
+
+
 def partitions(context: typer.Context, incomplete: str) -> list[Offer]:
-    """Offer values that were partitions before, behind those that are typed already."""
-
-    def look() -> Iterable[Offer]:
-        folder = _folder(context)
-        named = context.params.get("flow") or (_declared(folder) if folder is not None else [])
-        before, comma, _ = incomplete.rpartition(",")
-        typed = before.split(",")
-        values = _state(context).values(named[0]) if len(named) == 1 else []
-        offered = [value for value in values if value not in typed and _HARMLESS.fullmatch(value)]
-        return [(f"{before}{comma}{value}", "") for value in offered]
-
-    return _hastily(look, commas=True)
+    """Offer value partitions behind those that are typed already, after a comma."""
+    before, comma, _ = incomplete.rpartition(",")
+    offered = values(context, "")
+    return [
+        (f"{before}{comma}{value}", about)
+        for value, about in offered
+        if value not in before.split(",")
+    ]
 
 
 def choices(*names: str) -> Completion:
@@ -88,7 +89,7 @@ def choices(*names: str) -> Completion:
     return offer
 
 
-def _hastily(look: Callable[[], Iterable[Offer]], *, commas: bool = False) -> list[Offer]:
+def _hastily(look: Callable[[], Iterable[Offer]]) -> list[Offer]:
     """Return what is found in time, and is harmless."""
     found: list[Offer] = []
 
@@ -102,11 +103,7 @@ def _hastily(look: Callable[[], Iterable[Offer]], *, commas: bool = False) -> li
     thread.join(_LONGEST)
     if thread.is_alive():
         return []
-    return [
-        (name, about)
-        for name, about in found
-        if all(map(_HARMLESS.fullmatch, name.split(",") if commas else [name]))
-    ]
+    return [(name, about) for name, about in found if _HARMLESS.fullmatch(name)]
 
 
 # -- where to look ----------------------------------------------------------------------------
@@ -134,6 +131,12 @@ def _state(context: typer.Context) -> Glance:
     if folder is None:
         raise LookupError
     return SQLiteGlance(folder / TARGET / STATE_FILE)
+
+
+def _values(context: typer.Context) -> list[str]:
+    folder = _folder(context)
+    named = context.params.get("flow") or (_declared(folder) if folder is not None else [])
+    return _state(context).values(named[0]) if len(named) == 1 else []
 
 
 def _url(context: typer.Context, folder: Path | None) -> str | None:

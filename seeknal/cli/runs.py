@@ -134,7 +134,7 @@ def watch(
 
 @app.command("set")
 def set_(
-    run: RunId,
+    run: OpenRunId,
     newest_first: Annotated[
         bool | None,
         typer.Option(

@@ -100,6 +100,7 @@ def test_runs_are_offered_where_one_is_named(shop: Sandbox) -> None:
     ids = [run for run, _, _ in runs_of(shop)]
     assert offered(shop, "runs", "show", "") == ids
     assert offered(shop, "runs", "watch", ids[1][:-2]) == [ids[1]]
+    assert offered(shop, "logs", "2024-01-01", "--run", "") == ids
 
 
 def test_partitions_are_offered_one_after_the_other(shop: Sandbox) -> None:
@@ -107,6 +108,7 @@ def test_partitions_are_offered_one_after_the_other(shop: Sandbox) -> None:
     assert offered(shop, *words, "") == ["1", "2", "3"]
     assert offered(shop, *words, "2,") == ["2,1", "2,3"]
     assert offered(shop, "run", "--partitions", "") == []  # of which flow?
+    assert offered(shop, "logs", "--flow", "by_amount", "") == ["1", "2", "3"]
 
 
 def test_a_few_words_are_offered(shop: Sandbox) -> None:
