@@ -25,7 +25,7 @@ demo: $(STAMP) ## Backfill a year of New York flights, restate a week, check the
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python demo/flights.py
 
 test: $(STAMP) ## Run the tests.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP) ## Check style, types and the order of the floors.
 	@$(BIN)/ruff check .
