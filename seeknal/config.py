@@ -1,8 +1,8 @@
-"""The settings that a machine gives: the only place that reads the environment.
+"""The settings that a machine gives: checked, so that what is misspelt is not overlooked.
 
 A variable that starts with ``SEEKNAL_`` is a setting, so an unknown one is an error: a misspelt
 ``SEEKNAL_REDIS_ULR`` must not start a run against the wrong store. Secrets of connections are
-referred to as ``${NAME}`` in project files and looked up here when they are needed.
+referred to as ``${NAME}`` in project files and looked up when they are needed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from seeknal.environment import PREFIX
 from seeknal.errors import ConfigError
 
-PREFIX = "SEEKNAL_"
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LISTEN = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:@/\[\]]+):)?(?P<port>\d{1,5})")
 _HINTS = {
     "lease": "give seconds from 1 to 86400, for example 30",
@@ -106,23 +104,3 @@ def _refuse_unknown() -> None:
             else f"known ones: {', '.join(known)}."
         )
         raise ConfigError(f"There is no setting for the environment variable {name}; {hint}")
-
-
-def expand(text: str, where: str) -> str:
-    """Replace each ``${NAME}`` in a value of a project file by that environment variable.
-
-    Raises:
-        ConfigError: a variable is not set, or what stands in the braces is no name.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if not _VARIABLE.fullmatch(name):
-            raise ConfigError(f"{where}: {match[0]!r} does not name an environment variable.")
-        if name not in os.environ:
-            raise ConfigError(
-                f"{where} refers to the environment variable {name}, which is not set; set it."
-            )
-        return os.environ[name]
-
-    return _REFERENCE.sub(value, text)

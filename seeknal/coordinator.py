@@ -7,7 +7,8 @@ a run that others end or go on with.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -116,21 +117,36 @@ class Coordinator:
         before = self.store.state(prepared.name).completed
         first = pass_.plan()
         self.observer.planned(first)
-        try:
+        with self._interruptible(pass_.runs):
             stopped = pass_.go()
-        except KeyboardInterrupt:
-            self.driver.stop()
-            if not self.owner:
-                raise
-            for run in pass_.runs:
-                self.store.set_status(run.id, RunStatus.INTERRUPTED)
-            raise InterruptedRunError("Interrupted; what was running is handed back.") from None
         left = pass_.plan()
         wanted = Held.of_planned(left.planned)
         failed = [r for r in self.store.failed(prepared.name) if wanted.has(r.unit)]
         counts = tuple(self.store.counts(run.id) for run in pass_.runs)
         taken = before - self.store.state(prepared.name).completed - wanted.time
         return Report(first, left, tuple(pass_.runs), counts, tuple(failed), stopped, taken)
+
+    def finish(self, run: Run) -> RunStatus | None:
+        """Drive a run that is registered until it ends or pauses; None if the store has lost it.
+
+        Raises:
+            InterruptedRunError, KeyboardInterrupt: as :meth:`run`.
+        """
+        with self._interruptible([run]):
+            return _Wheel(self).drive(run)
+
+    @contextmanager
+    def _interruptible(self, runs: list[Run]) -> Iterator[None]:
+        """End the runs with this process, if it owns them."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.driver.stop()
+            if not self.owner:
+                raise
+            for run in runs:
+                self.store.set_status(run.id, RunStatus.INTERRUPTED)
+            raise InterruptedRunError("Interrupted; what was running is handed back.") from None
 
     def launch(self, prepared: Prepared, data: Data, window: Window, now: float) -> Launch:
         """Register what a window lacks, and leave it to others to execute.
@@ -156,7 +172,7 @@ class _Pass:
         self._prepared, self._data, self._window, self._now = prepared, data, window, now
         self.runs: list[Run] = []
         self._seen: set[str] = set()
-        self._reaped = 0.0
+        self._wheel = _Wheel(coordinator)
 
     def plan(self) -> Plan:
         p = self._prepared
@@ -177,7 +193,7 @@ class _Pass:
             run, theirs, holds = self.register()
             if run is not None:
                 self.runs.append(run)
-                status = self._drive(run)
+                status = self._wheel.drive(run)
                 if status is None:
                     self.runs.remove(run)  # what is left of it is planned anew
                 elif status not in (RunStatus.DONE, RunStatus.FAILED):
@@ -185,7 +201,7 @@ class _Pass:
             elif theirs:
                 self._c.observer.waiting(theirs, holds.runs)
                 self._c.driver.drive(None, _TICK * 2)
-                self._reap()
+                self._wheel.reap()
             else:
                 return None
 
@@ -238,7 +254,15 @@ class _Pass:
             owner=self._c.owner,
         )
 
-    def _drive(self, run: Run) -> RunStatus | None:
+
+class _Wheel:
+    """Keeps runs going, whoever planned them, and puts back the units of the dead."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._c, self._store = coordinator, coordinator.store
+        self._reaped = 0.0
+
+    def drive(self, run: Run) -> RunStatus | None:
         """Drive a run until it is active no more; None if the store has lost it."""
         while True:
             self._c.driver.drive(run.id, _TICK)
@@ -260,12 +284,12 @@ class _Pass:
         counts = self._store.counts(run.id)
         if counts.units:
             self._c.observer.progress(run, counts)
-        if self._reap() or counts.done + counts.failed >= counts.units:
+        if self.reap() or counts.done + counts.failed >= counts.units:
             current = self._store.run(run.id)
             return None if current is None else current.status
         return RunStatus.ACTIVE
 
-    def _reap(self) -> bool:
+    def reap(self) -> bool:
         """Put back, once a second, the units of the dead; return whether it was time."""
         if self._c.clock() - self._reaped < _REAP:
             return False

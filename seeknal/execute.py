@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -312,7 +313,7 @@ class Seat:
             return session.run(sql), 0
         staged = job.output.stage(claim.unit, claim.token)
         try:
-            rows = session.copy(sql, staged, _provenance(job, claim))
+            rows = session.copy(sql, staged, _provenance(job, claim, self._bench.heartbeat.lease))
             size = staged.stat().st_size
             self._publish(job.output, staged, claim)
         finally:
@@ -381,7 +382,8 @@ def superseded(unit: Unit, overlap: Overlap) -> tuple[list[Unit], IntervalSet]:
     return sorted(cells), spill - IntervalSet([(unit.start, unit.end)])
 
 
-def _provenance(job: Job, claim: Claim) -> dict[str, str]:
+def _provenance(job: Job, claim: Claim, lease: float) -> dict[str, str]:
+    started = datetime.fromtimestamp(claim.until - lease, UTC)
     return {
         "seeknal_flow": claim.unit.flow,
         "seeknal_unit": claim.unit.key,
@@ -390,4 +392,7 @@ def _provenance(job: Job, claim: Claim) -> dict[str, str]:
         "seeknal_fingerprint": job.fingerprint,
         "seeknal_schedule": claim.planned.schedule,
         "seeknal_origin": claim.planned.origin,
+        "seeknal_worker": claim.worker,
+        "seeknal_started": started.isoformat(timespec="milliseconds"),
+        "seeknal_attempt": str(claim.attempts + 1),
     }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
+from seeknal.alike import kind_of
 from seeknal.stores.base import Store
 from seeknal.workflow.state import Event, RunStatus
 
 # How many first units must have failed, unless the run's option ``pause_after`` says otherwise.
 PAUSE_AFTER: Final = 5
 _EVENTS: Final = 1000
-_VARYING: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
 
 
 def pause_if_hopeless(store: Store, run_id: str) -> bool:
@@ -48,5 +47,5 @@ def common_failure(events: Iterable[Event], limit: int = PAUSE_AFTER) -> str:
             failed, paused = {}, False
         elif event.kind in ("retry", "failed") and not paused:
             failed.setdefault(event.unit, event.detail)
-    kinds = {_VARYING.sub("?", error) for error in failed.values()}
+    kinds = {kind_of(error) for error in failed.values()}
     return next(iter(failed.values())) if len(failed) >= limit and len(kinds) == 1 else ""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
 from seeknal.cli.options import Json, MetricsPort, ProjectName, ProjectPath, Redis
 
 
@@ -32,7 +33,13 @@ def worker(
         ),
     ] = None,
     log_level: Annotated[
-        str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
+        str,
+        typer.Option(
+            "--log-level",
+            metavar="LEVEL",
+            help="debug, info, warning or error.",
+            autocompletion=names.choices("debug", "info", "warning", "error"),
+        ),
     ] = "warning",
     metrics_port: MetricsPort = None,
 ) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
+
 
 def read_metrics_port(typed: str) -> str:
     """Read where metrics are served: a port, or a host and a port."""
@@ -44,6 +46,7 @@ ProjectName = Annotated[
         metavar="NAME",
         help="The project, by its name in the Redis; its folder need not be here.",
         show_default=False,
+        autocompletion=names.projects,
     ),
 ]
 Flows = Annotated[
@@ -53,6 +56,7 @@ Flows = Annotated[
         metavar="NAME",
         help="A flow's name; can be given several times. Default: all.",
         show_default=False,
+        autocompletion=names.flows,
     ),
 ]
 OneFlow = Annotated[
@@ -62,6 +66,7 @@ OneFlow = Annotated[
         metavar="NAME",
         help="The flow's name; can be left out where there is only one.",
         show_default=False,
+        autocompletion=names.flows,
     ),
 ]
 MetricsPort = Annotated[
@@ -94,7 +99,12 @@ EndDate = Annotated[
 ]
 Partitions = Annotated[
     str | None,
-    typer.Option("--partitions", metavar="NAMES", help="Partitions, separated by commas."),
+    typer.Option(
+        "--partitions",
+        metavar="NAMES",
+        help="Partitions, separated by commas.",
+        autocompletion=names.partitions,
+    ),
 ]
 Schedule = Annotated[
     str | None,
@@ -102,6 +112,7 @@ Schedule = Annotated[
         "--schedule",
         metavar="CRON",
         help="Count in intervals of this schedule, not of the flow's.",
+        autocompletion=names.choices("@hourly", "@daily", "@weekly", "@monthly", "@yearly"),
     ),
 ]
 Start = Annotated[

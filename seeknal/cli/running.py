@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,18 +12,17 @@ from typing import Any
 
 from seeknal.cli import text
 from seeknal.cli.changed import warn_mixed
+from seeknal.cli.here import Here, executing
 from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.progress import Progress
 from seeknal.cli.workspace import Workspace, window_of
 from seeknal.coordinator import Coordinator, Report
 from seeknal.errors import InterruptedRunError, UnknownNameError, UsageError
-from seeknal.execute import MAX_ATTEMPTS, Workbench
-from seeknal.executors.local import LocalExecutor
+from seeknal.execute import MAX_ATTEMPTS
 from seeknal.flow import Flow
 from seeknal.plan import Data, Part, Plan, Window
-from seeknal.resolve import Prepared, load_job, output_of
+from seeknal.resolve import Prepared, output_of
 from seeknal.spec import sentence, suggest
-from seeknal.stores.owners import process_owner
 from seeknal.workflow.instants import format_instant
 from seeknal.workflow.state import Counts, Run, RunStatus
 
@@ -166,43 +164,27 @@ def _run(
         output = output_of(space.project, space.project.flow(task.prepared.name))
         if output is not None:
             output.check()
-    owner = process_owner()
-    bench = Workbench(
-        space.store,
-        space.engine,
-        lambda run: load_job(space.project, run),
-        worker=owner,
-        lease=space.settings.lease,
-    )
-    interrupts.hand_back = bench.hand_back
-    space.touch()
     reports: list[tuple[Task, Report]] = []
-    try:
-        workers = asked.workers or os.cpu_count() or 1
-        with LocalExecutor(space.store, bench, workers) as executor:
-            for task in tasks:
-                interrupts.advice = f"Go on with: {_command(asked, asked.flows)}"
-                report = _run_one(space, asked, task, executor, owner, now)
-                reports.append((task, report))
-                if not asked.as_json:
-                    conclude(task, report, asked)
-    finally:
-        bench.close()
+    with executing(space, interrupts, asked.workers) as here:
+        for task in tasks:
+            interrupts.advice = f"Go on with: {_command(asked, asked.flows)}"
+            report = _run_one(space, asked, task, here, now)
+            reports.append((task, report))
+            if not asked.as_json:
+                conclude(task, report, asked)
     if asked.as_json:
         text.show_json({"flows": [report_json(task, report) for task, report in reports]})
     return 0 if all(report.complete for _, report in reports) else 1
 
 
-def _run_one(
-    space: Workspace, asked: Asked, task: Task, executor: LocalExecutor, owner: str, now: float
-) -> Report:
+def _run_one(space: Workspace, asked: Asked, task: Task, here: Here, now: float) -> Report:
     watcher = Watcher(task, asked)
     coordinator = Coordinator(
         space.store,
-        executor,
+        here.executor,
         watcher,
         actor=space.actor,
-        owner=owner,
+        owner=here.owner,
         options={"max_attempts": MAX_ATTEMPTS},
     )
     try:

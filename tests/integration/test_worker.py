@@ -220,7 +220,7 @@ def test_runs_are_paused_resumed_and_cancelled(ships: Fleet) -> None:
     ships.seeknal("runs", "cancel", run)
     assert ships.running(run) == []
     refused = ships.seeknal("runs", "resume", run, code=2)
-    assert "is cancelled; that cannot be changed" in refused.err
+    assert f"Run {run} is over: it is cancelled" in refused.err
     assert ships.seeknal("runs", "show", run, "--json").json["status"] == "cancelled"
     watched = ships.seeknal("runs", "watch", run, code=1)
     assert f"Run {run} is cancelled" in watched.out
@@ -240,7 +240,8 @@ def test_what_failed_is_retried_alone(ships: Fleet) -> None:
     wait_until("the worker lets go of the file", lambda: broken_no_more(ships), 20, 0.2)
     ships.seeknal("runs", "retry", run["run"])
     watched = ships.seeknal("runs", "watch", "--json")
-    assert (watched.json["units"], watched.json["done"]) == (2, 2)
+    last = json.loads(watched.lines[-1])
+    assert (last["units"], last["done"], last["status"]) == (2, 2, "done")
     ships.box.assert_output_is(ALL)
     nothing = ships.seeknal("runs", "retry", run["run"], code=2)
     assert "nothing to retry" in nothing.err
