@@ -47,7 +47,8 @@ def _assemble(sender: Any, **_: Any) -> None:
     slots = sender.concurrency if isinstance(sender.concurrency, int) else os.cpu_count() or 1
     crew.assemble(sender.hostname, slots)
     # Nobody listens to what these would tell, and each costs connections and a second at start.
-    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+    # Heartbeats stay: without them Celery sends no event at all, and Flower shows nothing.
+    sender.options.update(without_gossip=True, without_mingle=True)
 
 
 def _attend(sender: Any, **_: Any) -> None:
