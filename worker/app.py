@@ -17,6 +17,7 @@ from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 
 from seeknal.config import load_settings
+from seeknal.engine.machine import processors
 from seeknal.errors import SeeknalError
 from seeknal.executors.celery import make_app
 from worker import broker
@@ -44,8 +45,9 @@ app.steps["worker"].add(janitor_step(lambda: Janitor(url, crew, lease=settings.l
 
 
 def _assemble(sender: Any, **_: Any) -> None:
-    slots = sender.concurrency if isinstance(sender.concurrency, int) else os.cpu_count() or 1
-    crew.assemble(sender.hostname, slots)
+    if not isinstance(sender.concurrency, int):
+        sender.concurrency = processors()
+    crew.assemble(sender.hostname, sender.concurrency)
     # Nobody listens to what these would tell, and each costs connections and a second at start.
     # Heartbeats stay: without them Celery sends no event at all, and Flower shows nothing.
     sender.options.update(without_gossip=True, without_mingle=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.progress import Progress
 from seeknal.cli.workspace import Workspace, window_of
 from seeknal.coordinator import Coordinator, Report
+from seeknal.engine.machine import processors
 from seeknal.errors import InterruptedRunError, UnknownNameError, UsageError
 from seeknal.execute import MAX_ATTEMPTS, Workbench
 from seeknal.executors.local import LocalExecutor
@@ -176,7 +176,7 @@ def _run(
     space.touch()
     reports: list[tuple[Task, Report]] = []
     try:
-        workers = asked.workers or os.cpu_count() or 1
+        workers = asked.workers or processors()
         with LocalExecutor(space.store, bench, workers) as executor:
             for task in tasks:
                 interrupts.advice = f"Go on with: {_command(asked, asked.flows)}"
