@@ -48,7 +48,7 @@ class Observer(Protocol):
         ...
 
     def progress(self, run: Run, counts: Counts) -> None:
-        """A run moved on."""
+        """A run began, or moved on."""
         ...
 
     def waiting(self, theirs: tuple[Part, ...], runs: tuple[Run, ...]) -> None:
@@ -143,6 +143,9 @@ class Coordinator:
         except KeyboardInterrupt:
             self.driver.stop()
             if not self.owner:
+                for run in runs[-1:]:
+                    if self.store.run(run.id) is not None:
+                        self.observer.progress(run, self.store.counts(run.id))
                 raise
             for run in runs:
                 self.store.set_status(run.id, RunStatus.INTERRUPTED)
@@ -192,7 +195,6 @@ class _Pass:
         while True:
             run, theirs, holds = self.register()
             if run is not None:
-                self.runs.append(run)
                 status = self._wheel.drive(run)
                 if status is None:
                     self.runs.remove(run)  # what is left of it is planned anew
@@ -219,9 +221,11 @@ class _Pass:
             if not mine.parts:
                 return None, theirs, holds
             run = self._new_run(mine)
+            self.runs.append(run)  # now: an interrupt may come before the answer
             if self._store.register(run, holds.version):
                 self._seen.add(run.id)
                 return run, theirs, holds
+            self.runs.remove(run)
         raise ConflictError(
             f"Other runs of flow {self._prepared.name!r} keep starting and ending; try again."
         )
