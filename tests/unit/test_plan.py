@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from seeknal.errors import UsageError
-from seeknal.feed import next_units, planned_units
+from seeknal.feed import is_fed, next_units, planned_units
 from seeknal.plan import Data, Held, Plan, Reason, Window, make_plan, restatements
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
@@ -270,7 +270,7 @@ def test_feed_goes_on_where_it_stopped_whatever_the_steps() -> None:
     for step in (1, 7, 48, 49, 51, 52, 100):
         run = Run("r", "events", {}, "f", planned, len(expected))
         fed = []
-        while run.cursor != "end":
+        while not is_fed(run):
             units, cursor = next_units(run, step)
             fed += units
             run = Run("r", "events", {}, "f", planned, len(expected), cursor=cursor)
