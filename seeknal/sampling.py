@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from seeknal.coordinator import Driver
 from seeknal.estimate import Estimate, estimate, sample
-from seeknal.feed import exhausted
+from seeknal.feed import ended
 from seeknal.stores.base import Store
 from seeknal.workflow.state import Run, RunStatus
 
@@ -33,7 +33,7 @@ def run_sample(
     """
     size = max(_SIZE, _A_SLOT * slots)
     units = sample(run.flow, run.planned, size)
-    store.feed(run.id, units, run.cursor, exhausted(run))
+    store.feed(run.id, units, run.cursor, ended(run))
     started = clock()
     while True:
         driver.drive(None, _TICK)
