@@ -59,7 +59,7 @@ def _asked_intervals(
 ) -> IntervalSet:
     asked = IntervalSet()
     for one in intervals:
-        asked |= read_interval(flow, schedule, one)
+        asked |= _read_interval(flow, schedule, one)
     if partitions is not None:
         asked |= _partition_ranges(flow, schedule, partitions)
     if not asked:
@@ -82,7 +82,7 @@ def _partition_ranges(flow: Flow, schedule: Schedule, partitions: str) -> Interv
     return found
 
 
-def read_interval(flow: Flow, schedule: Schedule, typed: str) -> IntervalSet:
+def _read_interval(flow: Flow, schedule: Schedule, typed: str) -> IntervalSet:
     """Read a date (that whole day), an interval's start, or ``A to B``.
 
     Raises:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from seeknal.cli import text
-from seeknal.cli.unitname import read_unit
+from seeknal.cli.located import Located
 from seeknal.cli.workspace import Workspace
 from seeknal.engine.render import render
 from seeknal.engine.scans import Scan, scans
+from seeknal.errors import UsageError
 from seeknal.flow import Flow
 from seeknal.plan import Window
 from seeknal.resolve import namer, output_of
+from seeknal.workflow.instants import format_interval
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.units import Unit
 
@@ -23,7 +25,7 @@ def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_js
         SeeknalError: there is no such unit, or its input cannot be read here.
     """
     flow = space.one(names, "explain a unit of")
-    unit = read_unit(flow, typed)
+    unit = _unit(space, flow, typed)
     prepared = space.prepare(flow)
     sql = render(prepared.query, unit, namer(flow)(unit))
     with space.engine.session(prepared.query) as session:
@@ -55,6 +57,22 @@ def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_js
     if there is not None:
         text.show(f"  published by run {there.get('seeknal_run', 'unknown')}")
     text.show(f"SQL:\n{sql}")
+
+
+def _unit(space: Workspace, flow: Flow, typed: str) -> Unit:
+    """Read a unit that the flow has as it is now."""
+    unit = Located(flow, space.project).unit(typed)
+    schedule = flow.interval_schedule
+    if schedule is None:
+        return unit
+    start = schedule.floor(unit.start)
+    end = schedule.next(start)
+    if (start, end) == (unit.start, unit.end):
+        return unit
+    where = format_interval(start, end, flow.timezone)
+    raise UsageError(
+        f"{typed!r} is not one interval of flow {flow.name!r}; name one, for example '{where}'."
+    )
 
 
 def _reason(space: Workspace, flow: Flow, unit: Unit, now: float) -> str:
