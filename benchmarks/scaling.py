@@ -13,6 +13,7 @@ import time
 from benchmarks._fleet import FIRST, HOUR, TRIVIAL, Fleet, Took, compare, folder, hours, rates
 from seeknal.executors.celery import QUEUE
 from seeknal.executors.dispatch import Dispatcher
+from seeknal.workflow.cursor import ends_of
 from seeknal.workflow.state import Run
 
 WAITS = "SELECT sleep_ms(500) AS waited, '__START__' AS first, '__END__' AS last"
@@ -86,7 +87,7 @@ def lowest(fleet: Fleet, run: Run) -> int:
             pipe.hget(key, "cursor")
             pipe.llen(QUEUE)
             cursor, waits = pipe.execute()
-        if cursor == "end":
+        if ends_of(cursor or "") == "end":
             return least
         least = min(least, waits)
         time.sleep(0.005)

@@ -226,11 +226,12 @@ class Store(Protocol):
         """Change ``newest_first``, ``priority`` or ``max_active`` of an active or paused run.
 
         An option that is None goes back to its default: oldest first, 0, no cap. Others of the
-        run stay as they are. With a new order the units that are fed, queued and not in backoff
-        are taken back: they have no record any more, join the run's ``returned`` units, and the
-        cursor changes, so that the feed begins anew where the new order does. Units under lease
-        go on, also above a new cap. Audited, if it has a ``change``. Returns False, changing
-        nothing, if the run is neither active nor paused.
+        run stay as they are. With a new order the units that are fed and that nobody has claimed
+        yet are taken back: they have no record any more, join the run's ``returned`` units, and
+        the cursor has a new turn (``workflow.cursor.next_turn``), so that the feed begins anew
+        where the new order does. What was tried before keeps its place, and its attempts. Units
+        under lease go on, also above a new cap. Audited, if it has a ``change``. Returns False,
+        changing nothing, if the run is neither active nor paused.
 
         Raises:
             UsageError: another option is given.

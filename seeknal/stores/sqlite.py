@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from seeknal.stores.sqlite_flows import FlowVerbs
+from seeknal.stores.sqlite_progress import ProgressVerbs
 from seeknal.stores.sqlite_runs import RunVerbs
 from seeknal.stores.sqlite_units import UnitVerbs
 
 
-class SQLiteStore(FlowVerbs, RunVerbs, UnitVerbs):
+class SQLiteStore(FlowVerbs, RunVerbs, ProgressVerbs, UnitVerbs):
     """Implements :class:`seeknal.stores.base.Store` on ``path``, by default ``target/state.db``.
 
     Every verb that changes something is one ``BEGIN IMMEDIATE`` transaction on a file in WAL

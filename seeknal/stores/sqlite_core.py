@@ -11,15 +11,14 @@ from typing import Any, Final, NamedTuple
 from seeknal.errors import LeaseLostError
 from seeknal.stores.base import Change
 from seeknal.stores.sqlite_db import Database
+from seeknal.stores.sqlite_events import Note, log, tell
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS
 from seeknal.stores.sqlite_rows import unit_of, value_text
 from seeknal.stores.sqlite_schema import FAILED, RUNNING
 from seeknal.workflow.state import Claim, RunStatus, UnitResult
 from seeknal.workflow.units import Unit
 
-EVENTS_KEPT: Final = 10_000
 NOTHING: Final = UnitResult()
-_EVENTS_SLACK: Final = 500  # trimmed in bulk, so that an event seldom costs a deletion
 
 _SEE_FLOW = "INSERT OR IGNORE INTO flows (name) VALUES (?)"
 _NEW_VERSION = "UPDATE flows SET version = version + 1 WHERE name = ?"
@@ -30,13 +29,12 @@ UPDATE runs SET done = done + ?, failed = failed + ?, running = running + ?, liv
     last_event = last_event + 1
 WHERE id = ? RETURNING flow, status, units, done, failed, last_event
 """
-_END = "UPDATE runs SET status = ?, last_event = last_event + 1 WHERE id = ? RETURNING last_event"
-_EVENT = """
-INSERT INTO events (run, id, at, kind, unit, worker, detail) VALUES (?, ?, ?, ?, ?, ?, ?)
+_SET_STATUS = """
+UPDATE runs SET status = ?, ended = ?, last_event = last_event + 1 WHERE id = ?
+RETURNING last_event
 """
-_OLD_EVENTS = "DELETE FROM events WHERE run = ? AND id <= ?"
 _HELD = """
-SELECT seq, state, token FROM units
+SELECT seq, state, token, since FROM units
 WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
 """
 _VALUE_DONE = """
@@ -52,13 +50,12 @@ _FAILED_VALUE = f"DELETE FROM units WHERE state = {FAILED} AND flow = ? AND valu
 _DROP_UNIT = "DELETE FROM units WHERE seq = ?"
 
 
-class Note(NamedTuple):
-    """What an event says: a unit's if it has a unit, else the run's."""
+class Held(NamedTuple):
+    """A claimed unit's row, whether it runs, and since when."""
 
-    kind: str
-    unit: str = ""
-    worker: str = ""
-    detail: str = ""
+    seq: int
+    running: bool
+    since: float
 
 
 class Core:
@@ -98,10 +95,11 @@ class Core:
             (self.now(), change.actor, change.action, flow, change.what, change.reason),
         )
 
-    def _event(self, db: sqlite3.Connection, run: str, number: int, note: Note) -> None:
-        db.execute(_EVENT, (run, number, self.now(), *note))
-        if number > EVENTS_KEPT and number % _EVENTS_SLACK == 0:
-            db.execute(_OLD_EVENTS, (run, number - EVENTS_KEPT))
+    def _put_status(self, db: sqlite3.Connection, run: str, note: Note, *, ends: bool) -> None:
+        """Give a run the status that a note names, and tell of it."""
+        now = self.now()
+        number = db.execute(_SET_STATUS, (note.kind, now if ends else 0.0, run)).fetchone()[0]
+        tell(db, run, number, now, note)
 
     def _tally(
         self,
@@ -120,12 +118,13 @@ class Core:
         made = (result.rows, result.bytes, result.seconds)
         row: Any = db.execute(_TALLY, (done, failed, running, live, retries, *made, run)).fetchone()
         flow, status, units, all_done, all_failed, number = row
-        self._event(db, run, number, note)
+        now = self.now()
+        tell(db, run, number, now, note)
+        log(db, flow, run, number, now, note)
         is_open = status in (RunStatus.ACTIVE, RunStatus.PAUSED)
         if is_open and all_done + all_failed >= units:
             end = RunStatus.FAILED if all_failed else RunStatus.DONE
-            number = db.execute(_END, (end, run)).fetchone()[0]
-            self._event(db, run, number, Note(end))
+            self._put_status(db, run, Note(end), ends=True)
             new_version(db, flow)
         elif running and status != RunStatus.ACTIVE:
             new_version(db, flow)
@@ -157,17 +156,17 @@ def drop_failed(db: sqlite3.Connection, unit: Unit) -> None:
             db.execute(_DROP_UNIT, (seq,))
 
 
-def held(db: sqlite3.Connection, claim: Claim) -> tuple[int, bool] | None:
-    """Return a claimed unit's row, and whether it runs; None if the token is not current."""
+def held(db: sqlite3.Connection, claim: Claim) -> Held | None:
+    """Return what a claim holds; None if its token is not current."""
     unit = claim.unit
     key = (unit.flow, unit.start, unit.end, value_text(unit.value), claim.run)
     row = db.execute(_HELD, key).fetchone()
     if row is None or row[2] != claim.token:
         return None
-    return row[0], row[1] == RUNNING
+    return Held(row[0], row[1] == RUNNING, row[3])
 
 
-def must_hold(db: sqlite3.Connection, claim: Claim) -> tuple[int, bool]:
+def must_hold(db: sqlite3.Connection, claim: Claim) -> Held:
     """Return what :func:`held` does.
 
     Raises:

@@ -128,16 +128,23 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == SCHEMA_VERSION:
+        return
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"The state file {path} was written by a newer Seeknal (its schema is {version}, "
             f"this one knows {SCHEMA_VERSION}). Upgrade Seeknal on this machine."
         )
-    if version < SCHEMA_VERSION:
+    if version > 0:
         raise StoreError(
-            f"The file {path} is a database, but not a state file of Seeknal. "
-            f"Move it away, or put the state file back in its place."
+            f"The state file {path} was written by an older Seeknal (its schema is {version}, "
+            f"this one needs {SCHEMA_VERSION}). Move it and its -wal file away, and take what is "
+            f"done from the published files with 'seeknal state rebuild'."
         )
+    raise StoreError(
+        f"The file {path} is a database, but not a state file of Seeknal. "
+        f"Move it away, or put the state file back in its place."
+    )
 
 
 def _create(path: Path) -> None:

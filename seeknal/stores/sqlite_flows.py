@@ -8,14 +8,16 @@ from typing import Any
 
 from seeknal.stores.base import Change
 from seeknal.stores.sqlite_core import Core, drop_failed
+from seeknal.stores.sqlite_events import attempts_at
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS, UNFINISHED
-from seeknal.stores.sqlite_rows import UNIT_COLUMNS, completions_of, origin_of, record_of
+from seeknal.stores.sqlite_rows import UNIT_COLUMNS, completions_of, origin_of, record_of, unit_of
 from seeknal.stores.sqlite_schema import FAILED
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
     AuditEntry,
     CompletedValue,
     Completion,
+    Event,
     FlowState,
     Restatement,
     UnitRecord,
@@ -39,6 +41,8 @@ SELECT flow, value, ? FROM completed_values WHERE flow = ? AND value = ?
 _FAILURES = f"""
 SELECT {UNIT_COLUMNS} FROM units WHERE state = {FAILED} AND flow = ? ORDER BY start, end, value
 """
+# Of the index alone.
+_FAILED_UNITS = f"SELECT flow, start, end, value FROM units WHERE state = {FAILED} AND flow = ?"
 _AUDIT_COLUMNS = "at, actor, action, flow, what, reason"
 _AUDIT_ALL = f"SELECT {_AUDIT_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"
 _AUDIT_FLOW = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE flow = ? ORDER BY seq DESC LIMIT ?"
@@ -56,6 +60,7 @@ class FlowVerbs(Core):
         """Return a consistent snapshot of a flow's state."""
         with self._db.read() as db:
             values = db.execute(_VALUES, (flow,)).fetchall()
+            failed = [unit_of(*row) for row in db.execute(_FAILED_UNITS, (flow,))]
             return FlowState(
                 completions=completions_of(COMPLETIONS.all(db, flow)),
                 values=tuple(CompletedValue(v, origin_of(o), f) for v, o, f in values),
@@ -68,6 +73,8 @@ class FlowVerbs(Core):
                 unfinished_values=frozenset(
                     value for (value,) in db.execute(_UNFINISHED_VALUES, (flow,))
                 ),
+                failed=IntervalSet((u.start, u.end) for u in failed if u.value is None),
+                failed_values=frozenset(u.value for u in failed if u.value is not None),
             )
 
     def mark(
@@ -126,6 +133,11 @@ class FlowVerbs(Core):
         """Return the flow's failed units in order of time (or value)."""
         with self._db.read() as db:
             return [record_of(row) for row in db.execute(_FAILURES, (flow,))]
+
+    def log(self, flow: str, unit: Unit) -> list[Event]:
+        """Return the latest attempts at a unit, in any run, oldest first."""
+        with self._db.read() as db:
+            return attempts_at(db, flow, unit.key)
 
     def audit(self, flow: str | None = None, limit: int = 1000) -> list[AuditEntry]:
         """Return the latest audited changes, newest first."""

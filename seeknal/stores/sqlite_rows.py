@@ -20,12 +20,11 @@ from seeknal.workflow.state import (
 )
 from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
 
-UNIT_COLUMNS: Final = (
-    "run, flow, start, end, value, origin, schedule, state, attempts, ready, worker, until, error"
-)
+PLANNED_COLUMNS: Final = "flow, start, end, value, origin, schedule"
+UNIT_COLUMNS: Final = f"run, {PLANNED_COLUMNS}, state, attempts, ready, worker, until, error, since"
 RUN_COLUMNS: Final = (
     "id, flow, spec, fingerprint, planned, units, options, created_by, owner, status, created, "
-    "cursor"
+    "cursor, ended"
 )
 COUNT_COLUMNS: Final = "units, done, failed, running, retries, rows, bytes, busy"
 
@@ -49,10 +48,25 @@ def unit_of(flow: str, start: int, end: int, text: str) -> Unit:
 
 def record_of(row: Sequence[Any]) -> UnitRecord:
     """Return the record of a row of ``UNIT_COLUMNS``."""
-    run, flow, start, end, value, origin, schedule, state, attempts, ready, *rest = row
-    worker, until, error = rest
-    planned = PlannedUnit(unit_of(flow, start, end, value), origin, schedule)
-    return UnitRecord(run, planned, _STATUS[state], attempts, ready, worker, until, error)
+    run, *planned, state, attempts, ready, worker, until, error, claimed = row
+    since = claimed if state == RUNNING else 0.0
+    unit, status = planned_unit_of(planned), _STATUS[state]
+    return UnitRecord(run, unit, status, attempts, ready, worker, until, error, since)
+
+
+def planned_unit_of(row: Sequence[Any]) -> PlannedUnit:
+    """Return the planned unit of a row of ``PLANNED_COLUMNS``."""
+    return PlannedUnit(unit_of(*row[:4]), *row[4:])
+
+
+def planned_row(planned: PlannedUnit) -> tuple[str, int, int, str, str, str]:
+    """Return a planned unit as a row of ``PLANNED_COLUMNS``."""
+    return (*unit_key(planned.unit), str(planned.origin), planned.schedule)
+
+
+def unit_key(unit: Unit) -> tuple[str, int, int, str]:
+    """Return a unit as a row's flow, start, end and value."""
+    return unit.flow, unit.start, unit.end, value_text(unit.value)
 
 
 def completions_of(stretches: Iterable[Stretch]) -> tuple[Completion, ...]:
@@ -75,14 +89,14 @@ def origin_of(text: str) -> Origin:
         raise sqlite3.DataError(str(error)) from error
 
 
-def run_of(row: Sequence[Any]) -> Run:
-    """Return the run of a row of ``RUN_COLUMNS``.
+def run_of(row: Sequence[Any], returned: tuple[PlannedUnit, ...]) -> Run:
+    """Return the run of a row of ``RUN_COLUMNS``, and of the units that were taken back.
 
     Raises:
         sqlite3.DataError: the row holds what no Seeknal of this version wrote.
     """
     run, flow, spec, fingerprint, planned, units, options, created_by, *rest = row
-    owner, status, created, cursor = rest
+    owner, status, created, cursor, ended = rest
     try:
         return Run(
             run,
@@ -97,6 +111,8 @@ def run_of(row: Sequence[Any]) -> Run:
             RunStatus(status),
             created,
             cursor,
+            ended,
+            returned,
         )
     except (ValueError, TypeError) as error:
         raise sqlite3.DataError(f"run {run}: {error}") from error

@@ -1,31 +1,31 @@
-"""The embedded store's verbs of a run: register, hold, feed, pause, count."""
+"""The embedded store's verbs of a run: register, hold, feed, pause, steer."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from seeknal.errors import StoreError, UsageError
-from seeknal.stores.base import Holds
+from seeknal.stores.base import Again, Change, Holds
 from seeknal.stores.owners import owner_alive
-from seeknal.stores.sqlite_core import Core, Note, drop_failed, new_version
-from seeknal.stores.sqlite_ranges import UNFINISHED
+from seeknal.stores.sqlite_core import Core, drop_failed, new_version
+from seeknal.stores.sqlite_events import Note, tell, tidy
+from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS, UNFINISHED
 from seeknal.stores.sqlite_rows import (
-    COUNT_COLUMNS,
+    PLANNED_COLUMNS,
     RUN_COLUMNS,
-    STATES,
-    UNIT_COLUMNS,
-    counts_of,
+    planned_row,
     planned_text,
-    record_of,
+    planned_unit_of,
     run_of,
-    value_text,
+    unit_key,
 )
-from seeknal.stores.sqlite_schema import FAILED
+from seeknal.stores.sqlite_schema import FAILED, READY
+from seeknal.workflow.cursor import next_turn
 from seeknal.workflow.intervals import IntervalSet
-from seeknal.workflow.state import Counts, Event, Run, RunStatus, UnitRecord, UnitStatus
+from seeknal.workflow.state import Run, RunStatus
 from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
 
 _OPEN: Final = (RunStatus.ACTIVE, RunStatus.PAUSED)
@@ -35,6 +35,7 @@ _BY_HAND: Final = {
     RunStatus.CANCELLED: _OPEN,
     RunStatus.INTERRUPTED: _OPEN,
 }
+_STEERABLE: Final = frozenset({"newest_first", "priority", "max_active"})
 
 _VERSION = "SELECT version FROM flows WHERE name = ?"
 _OWNERS = """
@@ -50,33 +51,47 @@ _ALL_RUNS = f"{_SELECT_RUNS} ORDER BY seq DESC LIMIT ?"
 _FLOW_RUNS = f"{_SELECT_RUNS} WHERE flow = ? ORDER BY seq DESC LIMIT ?"
 _KNOWN = "SELECT 1 FROM runs WHERE id = ?"
 _NEW_RUN = """
-INSERT INTO runs (id, flow, status, owner, priority, max_active, units, created, last_event)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+INSERT INTO runs (id, flow, status, owner, priority, max_active, units, created, ended, last_event)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 """
 _NEW_SPEC = """
 INSERT INTO run_specs (run, spec, fingerprint, planned, options, created_by)
 VALUES (?, ?, ?, ?, ?, ?)
 """
+_LATEST_SPEC = "INSERT OR REPLACE INTO specs (flow, fingerprint, run) VALUES (?, ?, ?)"
+_SPECS = """
+SELECT specs.fingerprint, spec FROM specs JOIN run_specs USING (run) WHERE flow = ?
+"""
 _PLAN_VALUE = "INSERT OR IGNORE INTO unfinished_values (flow, value) VALUES (?, ?)"
 _STATUS = "SELECT flow, status FROM runs WHERE id = ?"
-_SET_STATUS = """
-UPDATE runs SET status = ?, last_event = last_event + 1 WHERE id = ? RETURNING last_event
+_AGAIN_VALUE = """
+INSERT OR IGNORE INTO restated_values (flow, value, reason)
+SELECT flow, value, ? FROM completed_values WHERE flow = ? AND value = ?
 """
 _DROP_LIVE = f"DELETE FROM units WHERE run = ? AND state <> {FAILED}"
 _NOTHING_LIVE = "UPDATE runs SET live = 0, running = 0 WHERE id = ?"
 
-_CURSOR = "SELECT cursor FROM runs WHERE id = ? AND status = 'active'"
-_FEED = """
-INSERT OR IGNORE INTO units (run, flow, start, end, value, origin, schedule)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+_STEERED = "SELECT flow, status, options, cursor FROM runs JOIN run_specs ON run = id WHERE id = ?"
+_STEER = "UPDATE runs SET priority = ?, max_active = ?, cursor = ?, live = live - ? WHERE id = ?"
+_OPTIONS = "UPDATE run_specs SET options = ? WHERE run = ?"
+_UNTRIED = f"FROM units WHERE run = ? AND state = {READY} AND since = 0"
+_RETURN = f"""
+INSERT INTO returned (run, {PLANNED_COLUMNS}) SELECT run, {PLANNED_COLUMNS} {_UNTRIED}
 """
+_UNFEED = f"DELETE {_UNTRIED}"
+_RETURNED = f"SELECT {PLANNED_COLUMNS} FROM returned WHERE run = ? ORDER BY start, end, value"
+_NONE_RETURNED = "DELETE FROM returned WHERE run = ?"
+_FEED_RETURNED = """
+DELETE FROM returned WHERE run = ? AND flow = ? AND start = ? AND end = ? AND value = ?
+"""
+
+_CURSOR = """
+SELECT cursor, EXISTS (SELECT 1 FROM returned WHERE run = id) FROM runs
+WHERE id = ? AND status = 'active'
+"""
+_FEED = f"INSERT OR IGNORE INTO units (run, {PLANNED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FED = "UPDATE runs SET cursor = ?, live = live + ? WHERE id = ?"
 _WIDEST = "UPDATE flows SET widest = max(widest, ?) WHERE name = ?"
-_WINDOW = "SELECT live FROM runs WHERE id = ?"
-_COUNTS = f"SELECT {COUNT_COLUMNS} FROM runs WHERE id = ?"
-_EVENTS = """
-SELECT id, at, kind, unit, worker, detail FROM events WHERE run = ? AND id > ? ORDER BY id LIMIT ?
-"""
 
 
 class RunVerbs(Core):
@@ -87,9 +102,9 @@ class RunVerbs(Core):
         self._end_orphans(flow)
         with self._db.read() as db:
             rows = db.execute(_HOLDING, (flow,)).fetchall()
-            return Holds(_version(db, flow), tuple(run_of(row) for row in rows))
+            return Holds(_version(db, flow), tuple(_run(db, row) for row in rows))
 
-    def register(self, run: Run, version: int) -> bool:
+    def register(self, run: Run, version: int, again: Again | None = None) -> bool:
         """Start a run; False, changing nothing, if the version is not the current one."""
         spec = (
             run.id,
@@ -106,30 +121,40 @@ class RunVerbs(Core):
                 raise StoreError(f"There is a run {run.id} already; give the new one another id.")
             status = RunStatus.ACTIVE if run.units else RunStatus.DONE
             now = self.now()
-            db.execute(
-                _NEW_RUN,
-                (
-                    run.id,
-                    run.flow,
-                    status,
-                    run.owner,
-                    run.options.get("priority") or 0,
-                    run.options.get("max_active"),
-                    run.units,
-                    now,
-                ),
-            )
+            tidy(db, now)
+            place = run.options.get("priority") or 0, run.options.get("max_active")
+            ended = 0.0 if run.units else now
+            new = (run.id, run.flow, status, run.owner, *place, run.units, now, ended)
+            db.execute(_NEW_RUN, new)
             db.execute(_NEW_SPEC, spec)
-            self._event(db, run.id, 1, Note("registered", detail=run.created_by))
+            db.execute(_LATEST_SPEC, (run.flow, run.fingerprint, run.id))
+            tell(db, run.id, 1, now, Note("registered", detail=run.created_by))
             _plan(db, run.flow, run.planned)
+            if again is not None:
+                self._restate(db, run.flow, again)
             new_version(db, run.flow)
             return True
+
+    def _restate(self, db: sqlite3.Connection, flow: str, again: Again) -> None:
+        """Restate what is done and not restated yet."""
+        for r in again.restatements:
+            for low, high, _ in COMPLETIONS.within(db, flow, r.start, r.end):
+                RESTATEMENTS.fill(db, flow, low, high, (r.schedule, r.reason))
+        for value, reason in again.values.items():
+            db.execute(_AGAIN_VALUE, (reason, flow, value))
+        if again.change is not None:
+            self._audit(db, flow, again.change)
+
+    def specs(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the spec of the latest run of each fingerprint that a flow was run with."""
+        with self._db.read() as db:
+            return {text: json.loads(spec) for text, spec in db.execute(_SPECS, (flow,))}
 
     def run(self, run_id: str) -> Run | None:
         """Return a run, or None if there is none of that id."""
         with self._db.read() as db:
             row = db.execute(_THE_RUN, (run_id,)).fetchone()
-            return None if row is None else run_of(row)
+            return None if row is None else _run(db, row)
 
     def runs(self, flow: str | None = None, limit: int = 100) -> list[Run]:
         """Return runs, newest first, after ending those whose process is gone."""
@@ -139,30 +164,62 @@ class RunVerbs(Core):
                 rows = db.execute(_ALL_RUNS, (limit,)).fetchall()
             else:
                 rows = db.execute(_FLOW_RUNS, (flow, limit)).fetchall()
-            return [run_of(row) for row in rows]
+            return [_run(db, row) for row in rows]
 
-    def set_status(self, run_id: str, status: RunStatus) -> bool:
+    def set_status(self, run_id: str, status: RunStatus, change: Change | None = None) -> bool:
         """Pause, resume, cancel or interrupt a run; returns whether anything changed."""
         if status not in _BY_HAND:
             raise UsageError(
                 f"Run {run_id} cannot be set to {status}: that comes with its last unit."
             )
         with self._db.write() as db:
-            return self._set_status(db, run_id, status)
+            flow = self._set_status(db, run_id, status)
+            if flow is not None and change is not None:
+                self._audit(db, flow, change)
+            return flow is not None
 
     def _set_status(
         self, db: sqlite3.Connection, run_id: str, status: RunStatus, detail: str = ""
-    ) -> bool:
+    ) -> str | None:
+        """Change a run's status; return its flow, or None if that cannot be."""
         row = db.execute(_STATUS, (run_id,)).fetchone()
         if row is None or row[1] not in _BY_HAND[status]:
-            return False
-        number = db.execute(_SET_STATUS, (status, run_id)).fetchone()[0]
-        if status not in _OPEN:
-            db.execute(_DROP_LIVE, (run_id,))
-            db.execute(_NOTHING_LIVE, (run_id,))
-        self._event(db, run_id, number, Note(status, detail=detail))
-        new_version(db, row[0])
-        return True
+            return None
+        flow: str = row[0]
+        ends = status not in _OPEN
+        if ends:
+            for statement in (_DROP_LIVE, _NONE_RETURNED, _NOTHING_LIVE):
+                db.execute(statement, (run_id,))
+        self._put_status(db, run_id, Note(status, detail=detail), ends=ends)
+        new_version(db, flow)
+        return flow
+
+    def steer(self, run_id: str, options: Mapping[str, Any], change: Change | None = None) -> bool:
+        """Change the order, the priority or the cap of an active or paused run."""
+        unknown = sorted(set(options) - _STEERABLE)
+        if unknown:
+            raise UsageError(
+                f"Run {run_id} cannot change {', '.join(unknown)} on its way, only "
+                f"{', '.join(sorted(_STEERABLE))}."
+            )
+        with self._db.write() as db:
+            row = db.execute(_STEERED, (run_id,)).fetchone()
+            if row is None or row[1] not in _OPEN:
+                return False
+            flow, _, text, cursor = row
+            before: dict[str, Any] = json.loads(text)
+            after = {k: v for k, v in (before | dict(options)).items() if v is not None}
+            taken = 0
+            if bool(before.get("newest_first")) != bool(after.get("newest_first")):
+                taken = db.execute(_RETURN, (run_id,)).rowcount
+                db.execute(_UNFEED, (run_id,))
+                cursor = next_turn(cursor)
+            place = after.get("priority") or 0, after.get("max_active")
+            db.execute(_STEER, (*place, cursor, taken, run_id))
+            db.execute(_OPTIONS, (json.dumps(after), run_id))
+            if change is not None:
+                self._audit(db, flow, change)
+            return True
 
     def _end_orphans(self, flow: str | None) -> None:
         with self._db.read() as db:
@@ -182,48 +239,19 @@ class RunVerbs(Core):
     ) -> bool:
         """Queue units of an active run; False if another feeder was faster."""
         with self._db.write() as db:
-            if db.execute(_CURSOR, (run_id,)).fetchone() != (cursor,):
+            found = db.execute(_CURSOR, (run_id,)).fetchone()
+            if found is None or found[0] != cursor:
                 return False
             fed = 0
             if units:
-                fed = db.executemany(_FEED, (_unit_row(run_id, p) for p in units)).rowcount
+                fed = db.executemany(_FEED, [(run_id, *planned_row(p)) for p in units]).rowcount
+                if found[1]:
+                    keys = [(run_id, *unit_key(p.unit)) for p in units]
+                    db.executemany(_FEED_RETURNED, keys)
                 widest = max(p.unit.end - p.unit.start for p in units)
                 db.execute(_WIDEST, (widest, units[0].unit.flow))
             db.execute(_FED, (next_cursor, fed, run_id))
             return True
-
-    def window(self, run_id: str) -> int:
-        """Return how many fed units of a run are queued or running."""
-        with self._db.read() as db:
-            row = db.execute(_WINDOW, (run_id,)).fetchone()
-            return 0 if row is None else int(row[0])
-
-    def counts(self, run_id: str) -> Counts:
-        """Return a run's counts, in constant time."""
-        with self._db.read() as db:
-            row = db.execute(_COUNTS, (run_id,)).fetchone()
-            return Counts(0) if row is None else counts_of(row)
-
-    def records(
-        self, run_id: str, status: UnitStatus | None = None, limit: int = 1000
-    ) -> list[UnitRecord]:
-        """Return unit records of a run, in the order in which they were fed."""
-        states = STATES[status] if status else [s for many in STATES.values() for s in many]
-        wanted = ", ".join(map(str, states))
-        query = (
-            f"SELECT {UNIT_COLUMNS} FROM units WHERE run = ? AND state IN ({wanted}) "
-            f"ORDER BY seq LIMIT ?"
-        )
-        with self._db.read() as db:
-            return [record_of(row) for row in db.execute(query, (run_id, limit))]
-
-    def events(self, run_id: str, after: str = "", limit: int = 1000) -> list[Event]:
-        """Return a run's events after an event's id, oldest first."""
-        if after and not after.isdecimal():
-            raise UsageError(f"{after!r} is not the id of an event of run {run_id}.")
-        with self._db.read() as db:
-            rows = db.execute(_EVENTS, (run_id, int(after or 0), limit))
-            return [Event(str(row[0]), *row[1:]) for row in rows]
 
 
 def _version(db: sqlite3.Connection, flow: str) -> int:
@@ -243,14 +271,6 @@ def _plan(db: sqlite3.Connection, flow: str, planned: Iterable[Planned]) -> None
             drop_failed(db, Unit(flow, value=part.value))
 
 
-def _unit_row(run_id: str, planned: PlannedUnit) -> tuple[str, str, int, int, str, str, str]:
-    unit = planned.unit
-    return (
-        run_id,
-        unit.flow,
-        unit.start,
-        unit.end,
-        value_text(unit.value),
-        str(planned.origin),
-        planned.schedule,
-    )
+def _run(db: sqlite3.Connection, row: Sequence[Any]) -> Run:
+    returned = db.execute(_RETURNED, (row[0],))
+    return run_of(row, tuple(planned_unit_of(unit) for unit in returned))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # A unit's ``state``. A completed unit has no row.
 READY: Final = 0
@@ -72,6 +72,7 @@ CREATE TABLE runs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE, flow TEXT NOT NULL, status TEXT NOT NULL, owner TEXT NOT NULL,
     priority REAL NOT NULL, max_active INTEGER, units INTEGER NOT NULL, created REAL NOT NULL,
+    ended REAL NOT NULL DEFAULT 0,
     cursor TEXT NOT NULL DEFAULT '',
     done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
     running INTEGER NOT NULL DEFAULT 0, live INTEGER NOT NULL DEFAULT 0,
@@ -81,6 +82,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_status ON runs (status, priority DESC, seq);
 CREATE INDEX runs_by_flow ON runs (flow, seq);
+CREATE INDEX runs_told ON runs (ended) WHERE ended > 0 AND last_event > 0;
 
 -- What does not, kept apart so that counting a unit does not rewrite it.
 CREATE TABLE run_specs (
@@ -88,8 +90,14 @@ CREATE TABLE run_specs (
     planned TEXT NOT NULL, options TEXT NOT NULL, created_by TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- The latest run of each fingerprint of a flow.
+CREATE TABLE specs (
+    flow TEXT NOT NULL, fingerprint TEXT NOT NULL, run TEXT NOT NULL,
+    PRIMARY KEY (flow, fingerprint)
+) WITHOUT ROWID;
+
 -- Units that were fed and are not complete; ``seq`` is the order of feeding. ``token`` is 0
--- when nobody may complete the unit.
+-- when nobody may complete the unit, ``since`` when it was claimed last, 0 if it never was.
 CREATE TABLE units (
     seq INTEGER PRIMARY KEY,
     run TEXT NOT NULL, flow TEXT NOT NULL,
@@ -98,7 +106,7 @@ CREATE TABLE units (
     state INTEGER NOT NULL DEFAULT 0, ready REAL NOT NULL DEFAULT 0,
     token INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
     worker TEXT NOT NULL DEFAULT '', until REAL NOT NULL DEFAULT 0,
-    error TEXT NOT NULL DEFAULT ''
+    error TEXT NOT NULL DEFAULT '', since REAL NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX units_by_unit ON units (flow, start, end, value, run);
 CREATE INDEX units_by_state ON units (run, state);
@@ -106,11 +114,30 @@ CREATE INDEX units_waiting ON units (ready) WHERE state = 1;
 CREATE INDEX units_running ON units (until) WHERE state = 2;
 CREATE INDEX units_failed ON units (flow, start, end, value) WHERE state = 3;
 
+-- Units that were fed, and taken back before anybody claimed them.
+CREATE TABLE returned (
+    run TEXT NOT NULL, flow TEXT NOT NULL,
+    start INTEGER NOT NULL, end INTEGER NOT NULL, value TEXT NOT NULL,
+    origin TEXT NOT NULL, schedule TEXT NOT NULL,
+    PRIMARY KEY (run, flow, start, end, value)
+) WITHOUT ROWID;
+
 CREATE TABLE events (
     run TEXT NOT NULL, id INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
     unit TEXT NOT NULL, worker TEXT NOT NULL, detail TEXT NOT NULL,
+    seconds REAL NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
+
+-- The latest attempts at units of which one did not go well; ``id`` is the event's in its run.
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY,
+    flow TEXT NOT NULL, unit TEXT NOT NULL, run TEXT NOT NULL, id INTEGER NOT NULL,
+    at REAL NOT NULL, kind TEXT NOT NULL, worker TEXT NOT NULL, detail TEXT NOT NULL,
+    seconds REAL NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
+CREATE INDEX log_by_unit ON log (flow, unit, seq);
+CREATE INDEX log_by_age ON log (at);
 
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY, at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,

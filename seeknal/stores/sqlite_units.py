@@ -10,15 +10,22 @@ from seeknal.stores.base import Overlap
 from seeknal.stores.owners import owner_alive
 from seeknal.stores.sqlite_core import (
     Core,
-    Note,
     drop_failed,
     held,
     is_done,
     must_hold,
     new_version,
 )
+from seeknal.stores.sqlite_events import Note
 from seeknal.stores.sqlite_ranges import COMPLETIONS, FORGOTTEN, RESTATEMENTS, UNFINISHED
-from seeknal.stores.sqlite_rows import UNIT_COLUMNS, completions_of, record_of, unit_of, value_text
+from seeknal.stores.sqlite_rows import (
+    UNIT_COLUMNS,
+    completions_of,
+    record_of,
+    unit_key,
+    unit_of,
+    value_text,
+)
 from seeknal.stores.sqlite_schema import FAILED, READY, RUNNING, WAITING
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Claim, RunStatus, UnitRecord, UnitResult, UnitStatus
@@ -30,7 +37,7 @@ _WAKE = f"UPDATE units SET state = {READY}, ready = 0 WHERE state = {WAITING} AN
 _OPEN_RUNS = """
 SELECT id FROM runs
 WHERE status = 'active' AND live > running AND (max_active IS NULL OR running < max_active)
-ORDER BY priority DESC, seq
+ORDER BY priority DESC, running, seq
 """
 _RUN_OPEN = """
 SELECT max_active IS NULL OR running < max_active FROM runs WHERE id = ? AND status = 'active'
@@ -53,7 +60,9 @@ WHERE seq = ?
 """
 _TOKEN = "UPDATE tokens SET last = max(last + 1, ?) RETURNING last"
 _RAISE_TOKEN = "UPDATE tokens SET last = max(last, ?) RETURNING last"
-_LEASE = f"UPDATE units SET state = {RUNNING}, token = ?, worker = ?, until = ? WHERE seq = ?"
+_LEASE = f"""
+UPDATE units SET state = {RUNNING}, token = ?, worker = ?, until = ?, since = ? WHERE seq = ?
+"""
 _COUNT_RUNNING = "UPDATE runs SET running = running + ? WHERE id = ? RETURNING flow, status"
 _RENEW = f"""
 UPDATE units SET state = {RUNNING}, worker = ?, until = ?, ready = 0 WHERE seq = ?
@@ -141,9 +150,8 @@ class UnitVerbs(Core):
             found = held(db, claim)
             if found is None:
                 return False
-            seq, running = found
-            db.execute(_RENEW, (claim.worker, self.now() + lease, seq))
-            if not running:
+            db.execute(_RENEW, (claim.worker, self.now() + lease, found.seq))
+            if not found.running:
                 _count_running(db, claim.run, 1)
             return True
 
@@ -178,19 +186,20 @@ class UnitVerbs(Core):
         """Make the unit complete; its record goes, and with its last unit the run ends."""
         unit = claim.unit
         with self._db.write() as db:
-            seq, running = must_hold(db, claim)
-            db.execute(_DROP, (seq,))
+            row = must_hold(db, claim)
+            db.execute(_DROP, (row.seq,))
             if unit.value is None:
                 self._complete_time(db, claim, fingerprint)
             else:
                 self._complete_value(db, claim, fingerprint)
-            note = Note("completed", unit.key, claim.worker)
+            made = (result.seconds, result.rows, result.bytes)
+            note = Note("completed", unit.key, claim.worker, "", *made)
             self._tally(
                 db,
                 claim.run,
                 note,
                 done=1,
-                running=-1 if running else 0,
+                running=-1 if row.running else 0,
                 live=-1,
                 result=result,
             )
@@ -222,21 +231,22 @@ class UnitVerbs(Core):
         """End an attempt: tried again in so many seconds, or failed for good if None."""
         unit = claim.unit
         with self._db.write() as db:
-            seq, running = must_hold(db, claim)
+            row, now = must_hold(db, claim), self.now()
             final = retry_in is None
             state = FAILED if final else WAITING
-            ready = 0.0 if retry_in is None else self.now() + retry_in
-            db.execute(_RETRY, (state, ready, error, seq))
+            ready = 0.0 if retry_in is None else now + retry_in
+            db.execute(_RETRY, (state, ready, error, row.seq))
             if final:
-                db.execute(_OTHER_FAILURES, (*_key(unit), claim.run))
-            note = Note("failed" if final else "retry", unit.key, claim.worker, error)
+                db.execute(_OTHER_FAILURES, (*unit_key(unit), claim.run))
+            kind = "failed" if final else "retry"
+            note = Note(kind, unit.key, claim.worker, error, now - row.since)
             self._tally(
                 db,
                 claim.run,
                 note,
                 failed=int(final),
                 retries=int(not final),
-                running=-1 if running else 0,
+                running=-1 if row.running else 0,
                 live=-1 if final else 0,
             )
 
@@ -246,10 +256,10 @@ class UnitVerbs(Core):
             found = held(db, claim)
             if found is None:
                 return
-            seq, running = found
-            db.execute(_HAND_BACK, (seq,))
-            note = Note("released", claim.unit.key, claim.worker)
-            self._tally(db, claim.run, note, running=-1 if running else 0)
+            db.execute(_HAND_BACK, (found.seq,))
+            seconds = self.now() - found.since
+            note = Note("released", claim.unit.key, claim.worker, seconds=seconds)
+            self._tally(db, claim.run, note, running=-1 if found.running else 0)
 
     def raise_token(self, least: int) -> int:
         """Let every later token be greater than ``least``; return the greatest one so far."""
@@ -276,7 +286,7 @@ class UnitVerbs(Core):
     ) -> UnitRecord:
         db.execute(_REQUEUE, (seq,))
         why = "the lease expired" if record.until < now else "the worker's process is gone"
-        note = Note("reaped", record.unit.key, record.worker, why)
+        note = Note("reaped", record.unit.key, record.worker, why, now - record.since)
         self._tally(db, record.run, note, running=-1)
         return UnitRecord(
             record.run,
@@ -294,7 +304,7 @@ def _candidate(run: str, row: Any) -> _Candidate:
 
 def _the_unit(db: sqlite3.Connection, run: str, unit: Unit, now: float) -> Iterator[_Candidate]:
     below_cap = db.execute(_RUN_OPEN, (run,)).fetchone()
-    row = db.execute(_THE_UNIT, (*_key(unit), run)).fetchone()
+    row = db.execute(_THE_UNIT, (*unit_key(unit), run)).fetchone()
     if below_cap is None or row is None:
         return
     found = _candidate(run, row)
@@ -316,7 +326,7 @@ def _ready_units(db: sqlite3.Connection, only: str | None) -> Iterator[_Candidat
 
 def _take(db: sqlite3.Connection, candidate: _Candidate, now: float) -> bool:
     """Take the unit from other runs' expired leases; False if one of them holds it."""
-    key = _key(candidate.unit)
+    key = unit_key(candidate.unit)
     others = db.execute(_ELSEWHERE, (*key, candidate.run)).fetchall()
     if any(state == RUNNING and until >= now for _, _, state, _, until in others):
         return False
@@ -333,7 +343,7 @@ def _lease(
 ) -> Claim:
     token = db.execute(_TOKEN, (int(now * 1_000_000),)).fetchone()[0]
     until = now + seconds
-    db.execute(_LEASE, (token, worker, until, candidate.seq))
+    db.execute(_LEASE, (token, worker, until, now, candidate.seq))
     if candidate.state != RUNNING:
         _count_running(db, candidate.run, 1)
     planned = PlannedUnit(candidate.unit, candidate.origin, candidate.schedule)
@@ -344,7 +354,3 @@ def _count_running(db: sqlite3.Connection, run: str, change: int) -> None:
     flow, status = db.execute(_COUNT_RUNNING, (change, run)).fetchone()
     if status != RunStatus.ACTIVE:
         new_version(db, flow)
-
-
-def _key(unit: Unit) -> tuple[str, int, int, str]:
-    return unit.flow, unit.start, unit.end, value_text(unit.value)

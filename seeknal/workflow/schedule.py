@@ -137,11 +137,13 @@ class Schedule:
             for low, high, _, gap in self._pieces(start, end)
         )
 
-    def intervals(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def intervals(
+        self, start: int, end: int, *, newest_first: bool = False
+    ) -> Iterator[tuple[int, int]]:
         """Yield (tick, next tick) for every tick in ``[start, end)``, lazily."""
         check_instant(start)
         check_instant(end)
-        return self._iter_intervals(start, end)
+        return self._iter_back(start, end) if newest_first else self._iter_intervals(start, end)
 
     def floors(self, instants: Sequence[int]) -> list[int]:
         """Return :meth:`floor` of each of ``instants`` (ascending), in one pass over time."""
@@ -250,12 +252,16 @@ class Schedule:
                 yield _Piece(low, high, offset, gap)
 
     def _iter_chunks(self, start: int, end: int) -> Iterator[int]:
-        wall = wall_pattern(self.cron)
-        width = wall.step * _CHUNK or max(1, _CHUNK // len(wall.times)) * DAY
+        width = self._chunk_seconds()
         while start < end:
             stop = min(start + width, end)
             yield from self.ticks(start, stop)
             start = stop
+
+    def _chunk_seconds(self) -> int:
+        """Return for how long ticks are generated at once."""
+        wall = wall_pattern(self.cron)
+        return wall.step * _CHUNK or max(1, _CHUNK // len(wall.times)) * DAY
 
     def _iter_intervals(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         ticks = self._iter_chunks(start, end)
@@ -266,6 +272,16 @@ class Schedule:
             yield tick, following
             tick = following
         yield tick, self.next(tick)
+
+    def _iter_back(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        width = self._chunk_seconds()
+        following = None
+        while start < end:
+            stop = max(end - width, start)
+            for tick in reversed(self.ticks(stop, end)):
+                yield tick, self.next(tick) if following is None else following
+                following = tick
+            end = stop
 
     def _exhausted(self, side: str, instant: int) -> ScheduleError:
         return ScheduleError(

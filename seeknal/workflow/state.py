@@ -211,7 +211,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a run, by the store's clock; ``id`` grows within its run.
+    """Something that happened to ``run``, by the store's clock; ``id`` grows within it.
 
     An event that ends an attempt says how many ``seconds`` it took: of a completed one those
     of its result, with its ``rows`` and ``bytes``, of another those since the claim.

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from seeknal.errors import UsageError
-from seeknal.feed import next_units, planned_units
 from seeknal.plan import Data, Held, Plan, Reason, Window, make_plan, restatements
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
@@ -17,7 +16,6 @@ from seeknal.workflow.state import (
     FlowState,
     Origin,
     Restatement,
-    Run,
 )
 from seeknal.workflow.units import PlannedRange, PlannedValue
 
@@ -256,22 +254,3 @@ def test_dates_do_not_fit_a_flow_of_values() -> None:
         values(Window(start=at(1)))
     with pytest.raises(UsageError, match="no value partitions"):
         plan(window=Window(values=("EU",)))
-
-
-def test_feed_goes_on_where_it_stopped_whatever_the_steps() -> None:
-    planned = (
-        PlannedRange(at(1), at(3), str(HOURLY), "run"),
-        PlannedRange(at(5), at(7), str(DAILY), "restate"),
-        PlannedValue("EU", "run"),
-        PlannedValue("US", "run"),
-    )
-    expected = list(planned_units("events", planned))
-    assert len(expected) == 52
-    for step in (1, 7, 48, 49, 51, 52, 100):
-        run = Run("r", "events", {}, "f", planned, len(expected))
-        fed = []
-        while run.cursor != "end":
-            units, cursor = next_units(run, step)
-            fed += units
-            run = Run("r", "events", {}, "f", planned, len(expected), cursor=cursor)
-        assert fed == expected, step

@@ -305,6 +305,7 @@ def test_empty_and_reversed_ranges_hold_nothing() -> None:
         assert schedule.count(0, end) == 0
         assert list(schedule.iter_ticks(0, end)) == []
         assert list(schedule.intervals(0, end)) == []
+        assert list(schedule.intervals(0, end, newest_first=True)) == []
     assert (schedule.floors([]), schedule.ceils([]), schedule.ranks([])) == ([], [], [])
 
 
@@ -320,6 +321,8 @@ def test_one_range_in_every_way(cron: str, zone: str) -> None:
         *pairwise(ticks),
         (ticks[-1], schedule.next(ticks[-1])),
     ]
+    newest_first = list(schedule.intervals(start, end, newest_first=True))
+    assert newest_first == list(schedule.intervals(start, end))[::-1]
 
 
 def test_many_instants_at_once_are_as_one_by_one() -> None:

@@ -112,6 +112,8 @@ def test_every_way_to_ask_gives_the_same_ticks(
     if ticks:
         assert schedule.floor(end - 1) == ticks[-1]
         assert schedule.ceil(start) == ticks[0]
+        intervals = list(schedule.intervals(start, end))
+        assert list(schedule.intervals(start, end, newest_first=True)) == intervals[::-1]
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
