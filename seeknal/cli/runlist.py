@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seeknal.cli import text
-from seeknal.cli.reach import Reached, Where, reached
-from seeknal.failing import common_failure
+from seeknal.cli.reach import Where, reached
+from seeknal.failing import why_paused
 from seeknal.workflow.instants import format_interval
-from seeknal.workflow.state import Counts, Run, RunStatus, UnitRecord, UnitStatus
+from seeknal.workflow.state import Counts, Run, UnitRecord, UnitStatus
 from seeknal.workflow.units import PlannedRange
 
 _SHOWN = 10
@@ -37,7 +37,7 @@ def show_run(where: Where, run_id: str, *, as_json: bool) -> None:
         counts = found.store.counts(run_id)
         running = found.store.records(run_id, UnitStatus.RUNNING, _SHOWN)
         failed = found.store.records(run_id, UnitStatus.FAILED, _SHOWN)
-        why = why_paused(found, run)
+        why = why_paused(found.store, run)
     if as_json:
         zone = zone_of(run)
         shown = {
@@ -51,16 +51,9 @@ def show_run(where: Where, run_id: str, *, as_json: bool) -> None:
     for line in _details(run, counts):
         text.show(f"  {line}")
     if why:
-        text.show(f"  It paused itself: its first units all failed the same way: {why}")
+        text.show(f"  It paused itself, because {why}")
     _show_units("Running", running, counts.running, run)
     _show_units("Failed", failed, counts.failed, run)
-
-
-def why_paused(found: Reached, run: Run) -> str:
-    """Return the error for which a run paused itself, or ''."""
-    if run.status is not RunStatus.PAUSED:
-        return ""
-    return common_failure(found.store.events(run.id))
 
 
 def progress(counts: Counts) -> str:

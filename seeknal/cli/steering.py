@@ -11,8 +11,9 @@ from uuid import uuid4
 from seeknal.cli import text
 from seeknal.cli.progress import Progress
 from seeknal.cli.reach import Reached, Where, actor, reached
-from seeknal.cli.runlist import progress, run_json, why_paused
+from seeknal.cli.runlist import progress, run_json
 from seeknal.errors import ConflictError, StoreUnavailableError, UnknownNameError, UsageError
+from seeknal.failing import why_paused
 from seeknal.stores.redis import RedisStore
 from seeknal.workflow.state import Run, RunStatus, UnitRecord
 from seeknal.workflow.units import Planned, PlannedRange, PlannedValue, stamp
@@ -34,13 +35,10 @@ def watch_run(where: Where, run_id: str | None, *, as_json: bool) -> int:
             return _INTERRUPTED
         finally:
             shown.close()
-        why = why_paused(found, run)
+        why = why_paused(found.store, run)
         _tell(found, run, f"Run {run.id} is {run.status}", as_json=as_json)
     if why:
-        text.say(
-            f"It paused itself, because its first units all failed the same way: {why} Once that "
-            f"is corrected, go on with: seeknal runs resume {run.id}"
-        )
+        text.say(f"It paused itself, because {why} Go on with: {_going_on(run)}")
     return 0 if run.status is RunStatus.DONE else 1
 
 
@@ -55,7 +53,19 @@ def pause_run(where: Where, run_id: str, *, as_json: bool) -> None:
 
 
 def resume_run(where: Where, run_id: str, *, as_json: bool) -> None:
-    """Go on with a paused run."""
+    """Go on with a paused run.
+
+    Raises:
+        UsageError: it cannot go on: it is not paused, or ended with the command that ran it.
+    """
+    with reached(where) as found:
+        found.store.runs(limit=1)  # ends those whose command is gone
+        run = found.run(run_id)
+        if run.owner and run.status is RunStatus.INTERRUPTED:
+            raise UsageError(
+                f"Run {run_id} ended with the command that ran it on its machine; what is left of "
+                f"it is done by: {_going_on(run)}"
+            )
     _set(where, run_id, RunStatus.ACTIVE, "Resumed", as_json=as_json)
 
 
@@ -78,6 +88,11 @@ def retry_run(where: Where, run_id: str, *, as_json: bool) -> None:
         _tell(found, new, f"Launched run {new.id}", as_json=as_json)
     if not as_json:
         text.say(f"Watch it with: seeknal runs watch {new.id}")
+
+
+def _going_on(run: Run) -> str:
+    """Return the command that does what is left of a run that is paused, or was when it ended."""
+    return f"seeknal run --flow {run.flow}" if run.owner else f"seeknal runs resume {run.id}"
 
 
 def _newest(found: Reached) -> Run:

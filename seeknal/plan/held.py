@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from seeknal.plan.shapes import whole_units
+from seeknal.plan.shapes import split
 from seeknal.workflow.intervals import IntervalSet
-from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import Run
 from seeknal.workflow.units import Planned, PlannedRange, PlannedValue, Unit
 
@@ -44,6 +43,12 @@ class Held:
             frozenset(u.value for u in listed if u.value is not None),
         )
 
+    def __or__(self, other: Held) -> Held:
+        return Held(self.time | other.time, self.values | other.values)
+
+    def __bool__(self) -> bool:
+        return bool(self.time or self.values)
+
     def has(self, unit: Unit) -> bool:
         """Return whether any of a unit is in it."""
         if unit.value is not None:
@@ -54,9 +59,5 @@ class Held:
         """Return what of ``planned`` is free, and what is held."""
         if isinstance(planned, PlannedValue):
             return ([], [planned]) if planned.value in self.values else ([planned], [])
-        whole = IntervalSet([(planned.start, planned.end)])
-        taken = whole_units(Schedule.parse(planned.schedule), whole & self.time) & whole
-        return (
-            [replace(planned, start=s, end=e) for s, e in (whole - taken).ranges],
-            [replace(planned, start=s, end=e) for s, e in taken.ranges],
-        )
+        free, held = split([planned], self.time)
+        return list(free), list(held)

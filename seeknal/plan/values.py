@@ -2,43 +2,71 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from seeknal.errors import UsageError
-from seeknal.plan.request import Data, Window
-from seeknal.plan.result import Part, Plan, Reason
+from seeknal.plan.request import Data, Reason, Window
+from seeknal.plan.result import Exclusion, Part, Plan
 from seeknal.workflow.state import FlowState, Origin
 from seeknal.workflow.units import PlannedValue
 
 
 def plan_values(flow: str, state: FlowState, data: Data, window: Window) -> Plan:
-    """Plan a flow whose units are value partitions; UsageError for a window of dates."""
+    """Plan a flow whose units are value partitions, as if nobody else were there.
+
+    Raises:
+        UsageError: the window is one of time.
+    """
     if (window.start, window.end, window.ranges) != (None, None, None):
         raise UsageError(
             f"Flow {flow!r} runs by value partition, not by date; choose with --partitions."
         )
+    if window.lookback:
+        raise UsageError(
+            f"Flow {flow!r} runs by value partition; no partition lies before another, so there "
+            "is nothing to look back at."
+        )
     wanted = window.values if window.values is not None else tuple(sorted(data.values))
-    present = set(data.values)
-    done = {v.value for v in state.values}
+    done, present = {v.value for v in state.values}, set(data.values)
     parts: list[Part] = []
-    absent: list[str] = []
-    waiting = 0
+    excluded: defaultdict[Exclusion, list[PlannedValue]] = defaultdict(list)
     for value in dict.fromkeys(wanted):
-        restated = value in state.restated_values
-        if value in done and not restated:
-            continue
-        if restated and not (window.backfill or value in state.unfinished_values):
-            waiting += 1
-            continue
-        if value not in present and not window.include_empty:
-            absent.append(value)
-            continue
-        parts.append(_value_part(value, restated, state, window))
-    return Plan(flow, tuple(parts), waiting=waiting, absent=tuple(absent))
+        reason = _reason(value, done, state, window)
+        origin = _origin(value, done, window)
+        if isinstance(reason, Exclusion):
+            excluded[reason].append(PlannedValue(value, origin))
+        elif value not in present and not window.include_empty:
+            excluded[Exclusion.NO_DATA].append(PlannedValue(value, origin))
+        else:
+            parts.append(Part(PlannedValue(value, origin), reason))
+    return Plan(flow, tuple(parts), excluded={why: tuple(v) for why, v in excluded.items()})
 
 
-def _value_part(value: str, restated: bool, state: FlowState, window: Window) -> Part:
-    if restated:
-        return Part(PlannedValue(value, Origin.RESTATE), Reason.RESTATED)
-    if window.backfill:
-        return Part(PlannedValue(value, Origin.BACKFILL), Reason.MISSING)
-    reason = Reason.UNFINISHED if value in state.unfinished_values else Reason.NEW
-    return Part(PlannedValue(value, Origin.RUN), reason)
+def _reason(value: str, done: set[str], state: FlowState, window: Window) -> Reason | Exclusion:
+    """Return why a value is to be run, or why it is not."""
+    if value not in done:
+        reason = _lacking(value, state, window)
+        return reason if window.wants(reason) else Exclusion.KIND
+    if value not in state.restated_values:
+        return Reason.FORCED if window.force else Exclusion.DONE
+    if not (window.whole or value in state.unfinished_values):
+        return Exclusion.RESTATED
+    reason = Reason.FAILED if value in state.failed_values else Reason.RESTATED
+    if window.wants(reason):
+        return reason
+    return Reason.FORCED if window.force else Exclusion.KIND
+
+
+def _lacking(value: str, state: FlowState, window: Window) -> Reason:
+    """Return why a value that was never done is to be run."""
+    if value in state.failed_values:
+        return Reason.FAILED
+    if window.whole:
+        return Reason.MISSING
+    return Reason.UNFINISHED if value in state.unfinished_values else Reason.NEW
+
+
+def _origin(value: str, done: set[str], window: Window) -> Origin:
+    if value in done:
+        return Origin.RESTATE
+    return Origin.BACKFILL if window.whole else Origin.RUN
