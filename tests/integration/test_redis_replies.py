@@ -1,4 +1,4 @@
-"""Replies that are lost on the way: what is asked again counts once."""
+"""Replies that are lost on the way: what was asked for counts once."""
 
 from __future__ import annotations
 
