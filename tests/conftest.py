@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,16 @@ from pathlib import Path
 import pytest
 
 _NOBODY = 65534
+
+
+def pytest_configure() -> None:
+    """Let signals end processes, whoever started the tests.
+
+    A shell that is no terminal's has what it starts in the background ignore an interrupt, and
+    processes pass on what they ignore.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.fixture

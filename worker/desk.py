@@ -25,8 +25,8 @@ from seeknal.home import Home
 from seeknal.project import Project
 from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
-from seeknal.workflow.state import Run
-from seeknal.workflow.units import Unit
+from seeknal.stores.redis_fleet import Due
+from seeknal.workflow.state import Claim, Run
 from worker.slate import Slate
 
 _WATCH: Final = 0.2
@@ -81,17 +81,20 @@ class Desk:
         self._last = time.monotonic()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
-    def work(self, project: str, run: str, unit: Unit) -> str:
-        """Claim a unit and execute it; return in a word or a sentence what came of it."""
+    def work(self, project: str, message: Due, sent: float) -> str:
+        """Claim a unit and execute it; return in a word or a sentence what came of it.
+
+        ``sent`` is when the message about it says that it was sent.
+        """
         with self._lock:
             self._busy += 1
             here = self._projects.get(project) or self._open(project)
         try:
-            claim = here.store.claim(here.bench.worker, self._settings.lease, run, unit)
-            if claim is None:
-                return TAKEN
+            claim = here.store.claim_in_turn(here.bench.worker, self._settings.lease, message)
+            if not isinstance(claim, Claim):
+                return self._give_way(here, claim, message, sent)
             outcome = here.seat().execute(claim)
-            here.dispatcher.feed_if_low(run)
+            here.dispatcher.feed_if_low(message.run)
             if outcome is Outcome.UNSEEN:
                 self._slate.missed(here.bench.lacks)
             elif outcome is Outcome.DONE:
@@ -101,6 +104,12 @@ class Desk:
             with self._lock:
                 self._busy -= 1
                 self._last = time.monotonic()
+
+    def _give_way(self, here: _Project, first: list[Due], message: Due, sent: float) -> str:
+        if not first:
+            return TAKEN
+        here.dispatcher.give_way(first, message, sent)
+        return f"gave way to {first[0].unit} of run {first[0].run}"
 
     def probe(self, project: str, name: str) -> bool:
         """Answer a question about data; False if another machine should be asked.

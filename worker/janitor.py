@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from celery import bootsteps
+from celery import bootsteps, signals
 from celery.utils.log import get_logger
 
 from seeknal.errors import SeeknalError
@@ -37,6 +37,7 @@ class Janitor:
     def __init__(self, url: str, crew: Crew, *, lease: float) -> None:
         self._url, self._crew, self._lease = url, crew, lease
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="janitor", daemon=True)
         self._registry = Registry(url)
         self._publisher = Publisher(url)
@@ -51,6 +52,7 @@ class Janitor:
     def stop(self) -> None:
         """End, and have the worker forgotten."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10.0)
         for store, dispatcher in self._projects.values():
@@ -60,9 +62,21 @@ class Janitor:
             except SeeknalError:
                 return  # it is forgotten all the same, a little later
 
+    def hear(self, project: object) -> None:
+        """Look for new projects at once if a message names one that is not known.
+
+        Else its runs might be over before its first beat, and the worker that did them unseen.
+        """
+        if isinstance(project, str) and project not in self._projects:
+            self._wake.set()
+
     def _loop(self) -> None:
-        while not self._stop.wait(SWEEP * random.uniform(0.8, 1.2)):
-            self._guarded(self._list)
+        while True:
+            called = self._wake.wait(SWEEP * random.uniform(0.8, 1.2))
+            self._wake.clear()
+            if self._stop.is_set():
+                return
+            self._guarded(partial(self._list, called))
             self._guarded(self._crew.look_round)
             for killed in self._crew.killed():
                 if not self._guarded(partial(self._tell, killed)):
@@ -74,8 +88,8 @@ class Janitor:
             if beat:
                 self._beaten = time.monotonic()
 
-    def _list(self) -> None:
-        if time.monotonic() - self._listed < _PROJECTS and self._projects:
+    def _list(self, at_once: bool) -> None:
+        if not at_once and time.monotonic() - self._listed < _PROJECTS and self._projects:
             return
         for name in self._registry.projects():
             self._open(name)
@@ -86,6 +100,7 @@ class Janitor:
             store = RedisStore(self._url, name, lease=self._lease)
             dispatcher = Dispatcher(store, self._publisher, name, self._crew.name)
             self._projects[name] = store, dispatcher
+            self._beaten = -_BEAT  # a project that is new hears of us now
         return self._projects[name][0]
 
     def _look_after(self, name: str, beat: bool) -> None:
@@ -133,11 +148,16 @@ def janitor_step(make: Callable[[], Janitor], crew: Crew) -> type[Any]:
 
         def start(self, worker: Any) -> None:
             self._janitor.start()
+            signals.task_received.connect(self._hear, weak=False)
 
         def stop(self, worker: Any) -> None:
             self._janitor.stop()
 
         def terminate(self, worker: Any) -> None:
             self._janitor.stop()
+
+        def _hear(self, request: Any, **_: Any) -> None:
+            if isinstance(request.args, list | tuple) and request.args:
+                self._janitor.hear(request.args[0])
 
     return JanitorStep

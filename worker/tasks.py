@@ -12,7 +12,8 @@ from celery.exceptions import Reject
 from celery.worker.request import Request
 
 from seeknal.errors import StoreUnavailableError, UsageError
-from seeknal.executors.celery import PROBE_TASK, UNIT_TASK
+from seeknal.executors.celery import MARK, PROBE_TASK, SENT, UNIT_TASK
+from seeknal.stores.redis_fleet import Due
 from seeknal.workflow.units import Unit
 from worker.crew import Crew
 from worker.desk import Desk
@@ -48,7 +49,15 @@ def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
         abstract = True
         Request = UnitRequest
 
-    def unit(project: str, flow: str, slice: str, key: str, *, run: str) -> str:  # noqa: A002
+    def unit(
+        task: Task,
+        project: str,
+        flow: str,
+        slice: str,  # noqa: A002
+        key: str,
+        *,
+        run: str,
+    ) -> str:
         """Run one unit; the store decides whether it is still to be run."""
         if crew.slate.is_draining:
             raise Reject("this worker stops", requeue=True)
@@ -56,8 +65,10 @@ def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
             time.sleep(_ASIDE)  # until the main process takes no more messages
             raise Reject("this worker does not see the data", requeue=True)
         try:
-            return desk().work(project, run, Unit.from_key(flow, key))
-        except (StoreUnavailableError, UsageError, AttributeError) as error:
+            unit, headers = Unit.from_key(flow, key), task.request
+            message = Due(run, unit.flow, unit.key, str(headers.get(MARK, "")))
+            return desk().work(project, message, float(headers.get(SENT, 0.0)))
+        except (StoreUnavailableError, UsageError, AttributeError, ValueError, TypeError) as error:
             # A unit that the store knows gets another message; what is none was no unit.
             return f"refused: {error}"
 
@@ -67,5 +78,5 @@ def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
             raise Reject("another worker may know", requeue=True)
         return "answered"
 
-    app.task(name=UNIT_TASK, base=UnitTask, acks_late=True)(unit)
+    app.task(name=UNIT_TASK, base=UnitTask, bind=True, acks_late=True)(unit)
     app.task(name=PROBE_TASK, acks_late=True)(probe)

@@ -28,7 +28,9 @@ from seeknal.stores.redis_fleet import Due
 QUEUE: Final = "seeknal"
 UNIT_TASK: Final = "seeknal.unit"
 PROBE_TASK: Final = "seeknal.probe"
+# Headers: since when no message behind this one waits for longer, and this one's mark.
 SENT: Final = "seeknal_sent"
+MARK: Final = "seeknal_mark"
 
 # How long children that are told to stop may take to hand back what they run, on top of their
 # grace, before Celery kills them.
@@ -40,18 +42,22 @@ _SOCKET: Final = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
-_MARKS: Final = re.compile("@(ID|ARGS|KWARGS|BODY|SENT)@")
+_GAPS: Final = re.compile("@(ID|ARGS|KWARGS|BODY|SENT|MARK)@")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a message says: whose unit it is, how a person names its slice, its key, its run."""
+    """What a message says: whose unit it is, how a person names its slice, its key, its run.
+
+    ``mark`` tells it from others about the unit (:class:`seeknal.stores.redis_fleet.Due`).
+    """
 
     project: str
     flow: str
     slice: str
     key: str
     run: str
+    mark: str = ""
 
     @property
     def args(self) -> tuple[str, str, str, str]:
@@ -154,8 +160,12 @@ class Publisher:
         except (ValueError, TypeError, KeyError):
             return 0.0
 
-    def publish(self, messages: Sequence[Message], now: float) -> None:
-        """Publish messages about units in this order; ``now`` is by the store's clock."""
+    def publish(self, messages: Sequence[Message], sent: float, *, ahead: bool = False) -> None:
+        """Publish messages about units in this order; ``sent`` is by the store's clock.
+
+        What goes ``ahead`` of all others is taken last first, and was ``sent`` no later than
+        they were.
+        """
         if not messages:
             return
         with self._explained():
@@ -164,19 +174,23 @@ class Publisher:
                     self._envelope = _Envelope(self._app)
                 except (AttributeError, TypeError, KeyError):
                     # Another version of kombu: the way that every version has is slower.
-                    self.publish_one_by_one(messages, now)
+                    self.publish_one_by_one(messages, sent)
                     return
             with self._client.pipeline(transaction=False) as pipe:
                 for start in range(0, len(messages), _PUSHED_AT_ONCE):
                     some = messages[start : start + _PUSHED_AT_ONCE]
-                    pipe.lpush(QUEUE, *self._envelope.fill(some, now))
+                    push = pipe.rpush if ahead else pipe.lpush
+                    push(QUEUE, *self._envelope.fill(some, sent))
                 pipe.execute()
 
-    def publish_units(self, project: str, units: Sequence[tuple[Due, str]], now: float) -> None:
+    def publish_units(
+        self, project: str, units: Sequence[tuple[Due, str]], sent: float, *, ahead: bool = False
+    ) -> None:
         """Publish messages about units, each with how a person names its slice."""
-        self.publish([Message(project, d.flow, name, d.key, d.run) for d, name in units], now)
+        messages = [Message(project, d.flow, name, d.key, d.run, d.mark) for d, name in units]
+        self.publish(messages, sent, ahead=ahead)
 
-    def publish_one_by_one(self, messages: Sequence[Message], now: float) -> None:
+    def publish_one_by_one(self, messages: Sequence[Message], sent: float) -> None:
         """Publish messages as Celery documents it: in batches of kombu's, and slower."""
         with self._explained(), self._app.producer_or_acquire() as producer, producer.batch():
             for message in messages:
@@ -186,7 +200,7 @@ class Publisher:
                     message.kwargs,
                     producer=producer,
                     queue=QUEUE,
-                    headers={SENT: now},
+                    headers={SENT: sent, MARK: message.mark},
                 )
 
     def ask(self, project: str, flow: str, question: str) -> None:
@@ -225,14 +239,14 @@ class _Envelope:
     def __init__(self, app: Celery, task: str = UNIT_TASK) -> None:
         with app.connection_for_write() as connection, connection.channel() as channel:
             text = json.dumps(_built(app, channel, task))
-        self._text = _MARKS.sub(r"%(\1)s", text.replace("%", "%%"))
+        self._text = _GAPS.sub(r"%(\1)s", text.replace("%", "%%"))
         self._embedded = json.dumps(
             {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
         )
 
-    def fill(self, messages: Sequence[Message], now: float) -> Iterator[str]:
+    def fill(self, messages: Sequence[Message], sent: float) -> Iterator[str]:
         """Yield the texts of messages."""
-        sent, run = repr(now), None
+        sent_text, run = repr(sent), None
         for message in messages:
             if message.run != run:  # it is the same for most
                 run, kwargs = message.run, message.kwargs
@@ -245,7 +259,8 @@ class _Envelope:
                 "ARGS": _quoted(repr(args))[1:-1],
                 "KWARGS": shown,
                 "BODY": b2a_base64(body.encode(), newline=False).decode(),
-                "SENT": sent,
+                "SENT": sent_text,
+                "MARK": message.mark,
             }
 
 
@@ -271,7 +286,7 @@ def _built(app: Celery, channel: Any, task: str) -> dict[str, Any]:
         body,
         content_type=content_type,
         content_encoding=encoding,
-        headers={**made.headers, SENT: "@SENT@"},
+        headers={**made.headers, SENT: "@SENT@", MARK: "@MARK@"},
         properties={**made.properties, "delivery_mode": 2},
     )
     properties = message["properties"]

@@ -44,7 +44,9 @@ class Broker(Protocol):
         """Return when the oldest message was sent, None without any, 0 if it is not known."""
         ...
 
-    def publish_units(self, project: str, units: Sequence[tuple[Due, str]], now: float) -> None:
+    def publish_units(
+        self, project: str, units: Sequence[tuple[Due, str]], sent: float, *, ahead: bool = False
+    ) -> None:
         """Publish messages about units, each with how a person names its slice."""
         ...
 
@@ -119,6 +121,14 @@ class Dispatcher:
         if top_up(self._store, run_id, window):
             self._publish(window, None)
 
+    def give_way(self, first: Sequence[Due], taken: Due, sent: float) -> None:
+        """Put back a message that was taken, and ahead of it, and of all others, those before.
+
+        ``sent`` is when the one that was taken says that it was sent.
+        """
+        units = [(each, self._slice(each)) for each in (*first, taken)]
+        self._broker.publish_units(self._project, units[::-1], sent, ahead=True)
+
     def _publish(self, window: int, lost_after: float | None) -> None:
         room = window - self._broker.waiting()
         if room <= 0:
@@ -126,7 +136,7 @@ class Dispatcher:
         due = self._store.due(room, lost_after, window)
         if due:
             named = [(each, self._slice(each)) for each in due]
-            self._broker.publish_units(self._project, named, self._store.now())
+            self._broker.publish_units(self._project, named, due[-1].sent)
 
     def _lost_after(self) -> float | None:
         oldest = self._broker.oldest()

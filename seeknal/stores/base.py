@@ -186,7 +186,7 @@ class Store(Protocol):
         Its planned ranges and values join the flow's unfinished ones; failed records within
         them are dropped. What is to be done ``again`` is restated, as :meth:`restate` does it,
         but what is restated already keeps its reason; it is audited if it has a change. Its spec
-        becomes the one of its fingerprint.
+        becomes the one of its fingerprint, if that is not empty.
 
         Returns False, changing nothing, if ``version`` is not the current one: read
         :meth:`holds` again and plan anew. A run of no units is done at once; what it plans is

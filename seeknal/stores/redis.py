@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from seeknal.stores.redis_fleet import FleetVerbs
 from seeknal.stores.redis_flows import FlowVerbs
+from seeknal.stores.redis_progress import ProgressVerbs
 from seeknal.stores.redis_runs import RunVerbs
 from seeknal.stores.redis_units import UnitVerbs
 from seeknal.stores.redis_worker import WorkerVerbs
 
 
-class RedisStore(FlowVerbs, RunVerbs, UnitVerbs, FleetVerbs, WorkerVerbs):
+class RedisStore(FlowVerbs, RunVerbs, ProgressVerbs, UnitVerbs, FleetVerbs, WorkerVerbs):
     """Implements :class:`seeknal.stores.base.Store` on a Redis 6.2 or later, or a Valkey.
 
     Every verb is one Lua script or one command, and so one round trip; the server's TIME is the

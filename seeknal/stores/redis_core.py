@@ -91,6 +91,15 @@ class Core:
 
         return self._ask(call, repeat=True)
 
+    def _lease_args(self, worker: str, lease: float, *whose: str) -> tuple[str | int, ...]:
+        """Return who claims, for how long, and whether expired leases are left alone."""
+        return worker, round(lease * MICRO), "1" if self._outage.spares(lease) else "0", *whose
+
+    def _claim_unit(self, worker: str, lease: float, run: str, key: str, *turn: str) -> Any:
+        """Ask for one unit; with ``turn``, the mark of a message, if it is its run's turn."""
+        told = ("1", *turn) if turn else ("0", "")
+        return self._call_told("claim_unit", *self._lease_args(worker, lease, run, key), *told)
+
     def _run(self, verb: str, args: Iterable[str | float]) -> Any:
         return self._line.run(digest(verb), source(verb), self._prefix, *args)
 
@@ -175,9 +184,11 @@ def connect(url: str) -> redis.Redis:
     return client
 
 
-def change_args(flow: str, change: Change) -> tuple[str, ...]:
-    """Return a change by hand as the first arguments of a script."""
-    return flow, change.actor, change.action, change.what, change.reason
+def change_args(change: Change | None) -> tuple[str, str, str, str]:
+    """Return a change by hand as arguments of a script; all are empty if nothing is audited."""
+    if change is None:
+        return "", "", "", ""
+    return change.actor, change.action, change.what, change.reason
 
 
 def claim_args(claim: Claim) -> tuple[str, str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,16 +16,32 @@ from seeknal.workflow.units import Unit
 
 
 class Due(NamedTuple):
-    """A unit for which a message is to be published: its run, its flow, and its key."""
+    """A unit for which a message is to be published: its run, its flow, its key.
+
+    ``mark`` tells the message from those that were sent of the unit before; it is when this one
+    was, in microseconds. '' if it is not known.
+    """
 
     run: str
     flow: str
     key: str
+    mark: str = ""
 
     @property
     def unit(self) -> Unit:
         """The unit itself."""
         return Unit.from_key(self.flow, self.key)
+
+    @property
+    def sent(self) -> float:
+        """When the message was sent, by the store's clock."""
+        return seconds_of(self.mark or 0)
+
+
+def due_of(flat: Sequence[str]) -> list[Due]:
+    """Return the messages that a script tells of, by turns."""
+    size = len(Due._fields)
+    return [Due(*row) for row in zip(*(flat[n::size] for n in range(size)), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,7 @@ class FleetVerbs(Core):
         """
         patience = "" if lost_after is None else round(lost_after * MICRO)
         flat = self._call("due", limit, patience, "" if window is None else window)
-        return [Due(*row) for row in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
+        return due_of(flat)
 
     def beat(self, worker: str, detail: Mapping[str, Any], seconds: float = 60.0) -> None:
         """Tell that a worker is alive for so many seconds, and what it does (JSON values)."""

@@ -1,17 +1,27 @@
-"""The Redis store's verbs of a flow's state: read, mark, restate, failed, audit."""
+"""The Redis store's verbs of a flow's state: read, mark, restate, failed, log, audit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from seeknal.stores.base import Change
 from seeknal.stores.redis_core import Core, change_args
-from seeknal.stores.redis_values import failure_of, readable, seconds_of, state_of, text_of
+from seeknal.stores.redis_values import (
+    attempt_of,
+    failure_of,
+    readable,
+    seconds_of,
+    state_of,
+    text_of,
+)
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
     AuditEntry,
     CompletedValue,
     Completion,
+    Event,
     FlowState,
     Restatement,
     UnitRecord,
@@ -56,7 +66,7 @@ class FlowVerbs(Core):
             for v in values
             for text in (Unit(flow, value=v.value).key, text_of(v.origin, v.fingerprint))
         ]
-        self._call("mark", *change_args(flow, change), len(ranges) // 3, *ranges, *labels)
+        self._call("mark", flow, *change_args(change), len(ranges) // 3, *ranges, *labels)
 
     def restate(
         self,
@@ -72,7 +82,7 @@ class FlowVerbs(Core):
             for text in (str(r.start), str(r.end), text_of(r.schedule, r.reason))
         ]
         units = _units(flow, values)
-        self._call("restate", *change_args(flow, change), len(ranges) // 3, *ranges, *units)
+        self._call("restate", flow, *change_args(change), len(ranges) // 3, *ranges, *units)
 
     def clear_restatements(
         self, flow: str, within: IntervalSet, values: Iterable[str], change: Change
@@ -80,7 +90,7 @@ class FlowVerbs(Core):
         """Withdraw what is restated within the given time, or of the given values."""
         ends = [str(end) for stretch in within.ranges for end in stretch]
         units = _units(flow, values)
-        self._call("clear_restatements", *change_args(flow, change), len(ends) // 2, *ends, *units)
+        self._call("clear_restatements", flow, *change_args(change), len(ends) // 2, *ends, *units)
 
     def failed(self, flow: str) -> list[UnitRecord]:
         """Return the flow's failed units in order of time (or value)."""
@@ -88,6 +98,20 @@ class FlowVerbs(Core):
         with readable(f"flow {flow}"):
             found = [failure_of(flow, row) for row in rows]
         return sorted(found, key=lambda r: (r.unit.start, r.unit.end, r.unit.value or ""))
+
+    def log(self, flow: str, unit: Unit) -> list[Event]:
+        """Return the latest attempts at a unit, in any run, oldest first."""
+        key = self._key("log", f"{flow}:{unit.key}")
+        lines = self._ask(lambda: self._client.lrange(key, 0, -1), repeat=True)
+        with readable(f"the attempts at {unit}"):
+            return [attempt_of(unit, line) for line in lines]
+
+    def specs(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the spec of the latest run of each fingerprint that a flow was run with."""
+        key = self._key("specs", flow)
+        texts = self._ask(lambda: self._client.hgetall(key), repeat=True)
+        with readable(f"flow {flow}"):
+            return {fingerprint: json.loads(text) for fingerprint, text in texts.items()}
 
     def audit(self, flow: str | None = None, limit: int = 1000) -> list[AuditEntry]:
         """Return the latest audited changes, newest first. With ``flow``, others are read too."""

@@ -58,6 +58,10 @@ KINDS: Final[dict[str, Kind]] = {
     # A flow.
     "flow": Kind("hash: the version of who holds units, the longest unit", _STATE),
     "completions": Kind("sorted set of completed ranges by start", _STATE),
+    "specs": Kind(
+        "hash of fingerprints to the spec of the latest run of each",
+        "never: one spec per version of the logic",
+    ),
     "forgotten": Kind("sorted set of completions taken back, by start", _STATE),
     "restatements": Kind("sorted set of restated ranges by start", _STATE),
     "unfinished": Kind("sorted set of planned and not completed ranges by start", _STATE),
@@ -71,6 +75,11 @@ KINDS: Final[dict[str, Kind]] = {
     "holders": Kind("hash of units to their current token and its run", _WITH_UNIT),
     "failed": Kind("hash of failed units to their run", "when they are planned again or done"),
     "failures": Kind("sorted set of failed intervals by start", "as in failed"),
+    "log": Kind(
+        "list of the latest 20 attempts at a unit of which one did not go well",
+        "90 days after the last of them",
+        90 * _DAY,
+    ),
     "flowruns": Kind("sorted set of a flow's runs by age", "pruned when runs are registered"),
     "open": Kind("sorted set of a flow's active and paused runs by age", "with each run's end"),
     # A run.
@@ -86,8 +95,15 @@ KINDS: Final[dict[str, Kind]] = {
         90 * _DAY,
         always=False,
     ),
+    "returned": Kind(
+        "hash of units that a new order took back to what was planned",
+        "when they are fed again, or with the run's end",
+    ),
     "units": Kind("hash of fed units to what was planned", _WITH_UNIT + "; failed ones stay"),
-    "fed": Kind("sorted set of fed units by the order of feeding", "as in units"),
+    "fed": Kind(
+        "sorted set of fed units that have not failed, by the order of feeding", _WITH_UNIT
+    ),
+    "runfailed": Kind("sorted set of a run's failed units, as in fed", "as in failed"),
     "unsent": Kind("sorted set of ready units without a message, as in fed", _WITH_UNIT),
     "sent": Kind("sorted set of ready units by when their message was sent", _WITH_UNIT),
     "unit": Kind("hash: a unit's state, attempts, worker, error", "as in units"),
@@ -96,9 +112,10 @@ KINDS: Final[dict[str, Kind]] = {
 
 #: What a user of the server must be allowed: these commands on the project's keys.
 COMMANDS: Final = (
-    "del evalsha exists expire get hdel hexists hget hgetall hincrby hmget hset hsetnx incr "
-    "info ping sadd scard script|load set smembers srem time xadd xrange xrevrange zadd "
-    "zcard zrange zrangebyscore zrem zremrangebyscore zrevrange zrevrangebyscore zscore"
+    "del evalsha exists expire get hdel hexists hget hgetall hincrby hlen hmget hset hsetnx incr "
+    "info lrange ltrim ping rpush sadd scard script|load set smembers srem time xadd xrange "
+    "xrevrange zadd zcard zcount zrange zrangebyscore zrem zremrangebyscore zrevrange "
+    "zrevrangebyscore zscore"
 )
 
 

@@ -51,12 +51,10 @@ class UnitVerbs(Core):
         Units for which a message is under way come after the others of their run. Expired
         leases of others are left alone for one lease after this process could not reach Redis.
         """
-        patient = "1" if self._outage.spares(lease) else "0"
-        term = round(lease * MICRO)
         if run_id is not None and unit is not None:
-            reply = self._call_told("claim_unit", worker, term, run_id, unit.key, patient)
+            reply = self._claim_unit(worker, lease, run_id, unit.key)
         else:
-            reply = self._call("claim", worker, term, run_id or "", patient)
+            reply = self._call("claim", *self._lease_args(worker, lease, run_id or ""))
         with readable("a unit"):
             return claim_of(reply, worker) if reply else None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from seeknal.errors import StoreError
+from seeknal.stores.plans import planned_of, planned_text
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
     Claim,
@@ -23,9 +24,11 @@ from seeknal.workflow.state import (
     UnitRecord,
     UnitStatus,
 )
-from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
+from seeknal.workflow.units import PlannedUnit, Unit
 
 COUNT_FIELDS: Final = ("units", "done", "failed", "running", "retries", "rows", "bytes", "busy")
+# The options that change while a run goes on: fields of their own, which scripts read.
+STEERED: Final = ("max_active", "newest_first", "priority")
 _MICRO: Final = 1_000_000
 
 
@@ -94,8 +97,8 @@ def claim_of(reply: Sequence[Any], worker: str) -> Claim:
 
 
 def record_of(run: str, flow: str, row: Sequence[Any]) -> UnitRecord:
-    """Return a record of unit, planned, state, attempts, ready, worker, until, error."""
-    key, text, state, attempts, ready, worker, until, error = row
+    """Return a record of unit, planned, state, attempts, ready, worker, until, error, since."""
+    key, text, state, attempts, ready, worker, until, error, since = row
     return UnitRecord(
         run,
         _planned_unit(flow, key, text),
@@ -105,19 +108,20 @@ def record_of(run: str, flow: str, row: Sequence[Any]) -> UnitRecord:
         worker,
         seconds_of(until),
         error,
+        seconds_of(since),
     )
 
 
 def reaped_of(row: Sequence[Any]) -> UnitRecord:
     """Return the record of a unit that was just queued again."""
     run, flow, key, text, attempts, worker, error = row
-    return record_of(run, flow, (key, text, "queued", attempts, 0, worker, 0, error))
+    return record_of(run, flow, (key, text, "queued", attempts, 0, worker, 0, error, 0))
 
 
 def failure_of(flow: str, row: Sequence[Any]) -> UnitRecord:
     """Return a failed record of run, unit, planned, attempts, error."""
     run, key, text, attempts, error = row
-    return record_of(run, flow, (key, text, "failed", attempts, 0, "", 0, error))
+    return record_of(run, flow, (key, text, "failed", attempts, 0, "", 0, error, 0))
 
 
 # -- flows --------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ def completion_of(start: str | float, end: str | float, label: str) -> Completio
 
 def state_of(reply: Sequence[Sequence[Any]]) -> FlowState:
     """Return a flow's state as ``state.lua`` tells it."""
-    completions, restatements, unfinished, values, restated, planned = reply
+    completions, restatements, unfinished, values, restated, planned, failures, failed = reply
     return FlowState(
         completions=tuple(completion_of(*stretch) for stretch in _stretches(completions)),
         values=tuple(sorted(_value_of(unit, label) for unit, label in pairs(values))),
@@ -142,6 +146,8 @@ def state_of(reply: Sequence[Sequence[Any]]) -> FlowState:
         restated_values={_value(unit): reason for unit, reason in sorted(pairs(restated))},
         unfinished=IntervalSet((start, end) for start, end, _ in _stretches(unfinished)),
         unfinished_values=frozenset(map(_value, planned)),
+        failed=IntervalSet((start, end) for start, end, _ in _stretches(failures)),
+        failed_values=frozenset(_value(key) for key in failed[::2] if key.startswith("value=")),
     )
 
 
@@ -165,48 +171,45 @@ def _value_of(key: str, label: str) -> CompletedValue:
 
 def run_fields(run: Run) -> list[str]:
     """Return what a run's hash holds beside its counters: fields and texts by turns."""
-    cap = run.options.get("max_active")
     fields = {
         "fingerprint": run.fingerprint,
         "owner": run.owner,
         "spec": json_of(dict(run.spec)),
-        "options": json_of(dict(run.options)),
-        "planned": json_of(
-            [
-                [part.value, part.origin]
-                if isinstance(part, PlannedValue)
-                else [part.start, part.end, part.schedule, part.origin]
-                for part in run.planned
-            ]
-        ),
+        "options": json_of({k: v for k, v in run.options.items() if k not in STEERED}),
+        "planned": planned_text(run.planned),
     }
-    if cap is not None:
-        fields["max_active"] = str(cap)
+    steered = {name: option_text(run.options.get(name)) for name in STEERED}
+    fields |= {name: text for name, text in steered.items() if text}
     return [text for pair in fields.items() for text in pair]
 
 
-def run_of(flat: Sequence[Any]) -> Run:
-    """Return the run of a hash's fields and what they hold, by turns."""
+def option_text(value: Any) -> str:
+    """Write an option that scripts read: '' for its default."""
+    return "" if value is None else json_of(value)
+
+
+def run_of(reply: Sequence[Sequence[Any]]) -> Run:
+    """Return a run of its hash and its returned units, each as fields and texts by turns."""
+    flat, returned = reply
     fields = dict(pairs(flat))
+    flow = fields["flow"]
+    steered = {name: json.loads(fields[name]) for name in STEERED if fields.get(name)}
     return Run(
         id=fields["id"],
-        flow=fields["flow"],
+        flow=flow,
         spec=json.loads(fields["spec"]),
         fingerprint=fields["fingerprint"],
-        planned=tuple(_planned_of(json.loads(fields["planned"]))),
+        planned=planned_of(fields["planned"]),
         units=int(fields["units"]),
-        options=json.loads(fields["options"]),
+        options=json.loads(fields["options"]) | steered,
         created_by=fields["created_by"],
         owner=fields["owner"],
         status=RunStatus(fields["status"]),
         created=seconds_of(fields["created"]),
         cursor=fields["cursor"],
+        ended=seconds_of(fields["ended"]),
+        returned=tuple(_planned_unit(flow, key, text) for key, text in sorted(pairs(returned))),
     )
-
-
-def _planned_of(parts: Iterable[Sequence[Any]]) -> Iterator[Planned]:
-    for part in parts:
-        yield PlannedValue(*part) if len(part) == 2 else PlannedRange(*part)
 
 
 def counts_of(values: Sequence[Any]) -> Counts:
@@ -218,7 +221,19 @@ def counts_of(values: Sequence[Any]) -> Counts:
     return Counts(units, done, failed, running, retries, rows, size, float(busy))
 
 
-def event_of(event_id: str, fields: dict[str, str]) -> Event:
-    """Return an event of the run's stream."""
-    at = int(event_id.partition("-")[0]) / 1000
-    return Event(event_id, at, fields["k"], fields["u"], fields["w"], fields["d"])
+def event_of(run: str, event_id: str, fields: Mapping[str, str]) -> Event:
+    """Return an event of a run's stream."""
+    kind, unit, worker, detail, seconds, rows, size = (fields[name] for name in "kuwdsrb")
+    made = float(seconds), int(rows), int(size)
+    return Event(event_id, _at(event_id), kind, unit, worker, detail, *made, run)
+
+
+def attempt_of(unit: Unit, line: str) -> Event:
+    """Return an event of a line of a unit's log."""
+    event_id, run, kind, worker, seconds, rows, size, detail = line.split("\n", 7)
+    made = float(seconds), int(rows), int(size)
+    return Event(event_id, _at(event_id), kind, unit.key, worker, detail, *made, run)
+
+
+def _at(event_id: str) -> float:
+    return int(event_id.partition("-")[0]) / 1000

@@ -8,8 +8,10 @@ from secrets import token_hex
 from typing import Any, Final
 
 from seeknal.stores.redis_core import MICRO, Core
+from seeknal.stores.redis_fleet import Due, due_of
 from seeknal.stores.redis_keys import KINDS, PROJECTS
-from seeknal.stores.redis_values import json_of, readable
+from seeknal.stores.redis_values import claim_of, json_of, readable
+from seeknal.workflow.state import Claim
 from seeknal.workflow.units import Unit
 
 # A process that is killed this often at one unit is killed by the unit.
@@ -17,7 +19,22 @@ KILLS: Final = 5
 
 
 class WorkerVerbs(Core):
-    """Killed processes, unseen inputs, and questions that only a worker can answer."""
+    """Claims by message, killed processes, unseen inputs, questions that only a worker answers."""
+
+    def claim_in_turn(self, worker: str, lease: float, message: Due) -> Claim | list[Due]:
+        """Lease the unit that a message is about, unless units of another run go first.
+
+        Those are of a run of higher priority, or of equal priority and with fewer units under
+        lease. What is returned then, in order, is to be published ahead of all messages, and
+        right behind it the message that led here, unchanged. Whoever asks next is told of other
+        units; if these cannot be published, their messages count as lost, by and by.
+
+        An empty list if the unit is not to be had: also if another message about it was sent
+        since this one.
+        """
+        reply = self._claim_unit(worker, lease, message.run, message.key, message.mark) or []
+        with readable("a unit"):
+            return due_of(reply) if len(reply) % len(Due._fields) == 0 else claim_of(reply, worker)
 
     def active(self) -> list[str]:
         """Return the ids of the active runs: by priority, then the run's age."""

@@ -21,10 +21,7 @@ _AFTER = f"SELECT {_COLUMNS} FROM events WHERE run = ? AND id > ? ORDER BY id LI
 _LATEST = f"SELECT {_COLUMNS} FROM events WHERE run = ? ORDER BY id DESC LIMIT ?"
 
 _LOG = f"INSERT INTO log ({_COLUMNS}, flow) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_LOG_ALSO = f"""
-INSERT INTO log ({_COLUMNS}, flow) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-WHERE EXISTS (SELECT 1 FROM log WHERE flow = ?11 AND unit = ?4)
-"""
+_LOGGED = "SELECT 1 FROM log WHERE flow = ? AND unit = ? LIMIT 1"
 _OLD_ATTEMPTS = f"""
 DELETE FROM log WHERE flow = ?1 AND unit = ?2 AND seq <= (
     SELECT seq FROM log WHERE flow = ?1 AND unit = ?2
@@ -67,12 +64,13 @@ def tell(db: sqlite3.Connection, run: str, number: int, at: float, note: Note) -
 
 def log(db: sqlite3.Connection, flow: str, run: str, number: int, at: float, note: Note) -> None:
     """Add an attempt to its unit's log; one that went well only where others did not."""
-    row = (number, at, *note, run, flow)
-    if note.kind in _TROUBLE:
-        db.execute(_LOG, row)
-    elif note.kind != "completed" or not db.execute(_LOG_ALSO, row).rowcount:
-        return
-    db.execute(_OLD_ATTEMPTS, (flow, note.unit))
+    if note.kind in _TROUBLE or (note.kind == "completed" and _has_log(db, flow, note.unit)):
+        db.execute(_LOG, (number, at, *note, run, flow))
+        db.execute(_OLD_ATTEMPTS, (flow, note.unit))
+
+
+def _has_log(db: sqlite3.Connection, flow: str, unit: str) -> bool:
+    return db.execute(_LOGGED, (flow, unit)).fetchone() is not None
 
 
 def tidy(db: sqlite3.Connection, now: float) -> None:

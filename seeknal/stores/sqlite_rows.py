@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from seeknal.stores.plans import planned_of
 from seeknal.stores.ranges import Stretch
 from seeknal.stores.sqlite_schema import FAILED, READY, RUNNING, WAITING
 from seeknal.workflow.state import (
@@ -18,7 +19,7 @@ from seeknal.workflow.state import (
     UnitRecord,
     UnitStatus,
 )
-from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
+from seeknal.workflow.units import PlannedUnit, Unit
 
 PLANNED_COLUMNS: Final = "flow, start, end, value, origin, schedule"
 UNIT_COLUMNS: Final = f"run, {PLANNED_COLUMNS}, state, attempts, ready, worker, until, error, since"
@@ -103,7 +104,7 @@ def run_of(row: Sequence[Any], returned: tuple[PlannedUnit, ...]) -> Run:
             flow,
             json.loads(spec),
             fingerprint,
-            _planned_of(json.loads(planned)),
+            planned_of(planned),
             units,
             json.loads(options),
             created_by,
@@ -118,20 +119,16 @@ def run_of(row: Sequence[Any], returned: tuple[PlannedUnit, ...]) -> Run:
         raise sqlite3.DataError(f"run {run}: {error}") from error
 
 
-def planned_text(planned: Iterable[Planned]) -> str:
-    """Write planned ranges and values as JSON."""
-    return json.dumps(
-        [
-            [part.value, part.origin]
-            if isinstance(part, PlannedValue)
-            else [part.start, part.end, part.schedule, part.origin]
-            for part in planned
-        ]
-    )
+def mapping_of(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text holds.
 
-
-def _planned_of(parts: Iterable[Sequence[Any]]) -> tuple[Planned, ...]:
-    return tuple(PlannedValue(*part) if len(part) == 2 else PlannedRange(*part) for part in parts)
+    Raises:
+        sqlite3.DataError: it holds none.
+    """
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DataError(str(error)) from error
 
 
 def counts_of(row: Sequence[Any]) -> Counts:

@@ -10,14 +10,15 @@ from typing import Any, Final
 from seeknal.errors import StoreError, UsageError
 from seeknal.stores.base import Again, Change, Holds
 from seeknal.stores.owners import owner_alive
+from seeknal.stores.plans import planned_text
 from seeknal.stores.sqlite_core import Core, drop_failed, new_version
 from seeknal.stores.sqlite_events import Note, tell, tidy
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS, UNFINISHED
 from seeknal.stores.sqlite_rows import (
     PLANNED_COLUMNS,
     RUN_COLUMNS,
+    mapping_of,
     planned_row,
-    planned_text,
     planned_unit_of,
     run_of,
     unit_key,
@@ -127,7 +128,8 @@ class RunVerbs(Core):
             new = (run.id, run.flow, status, run.owner, *place, run.units, now, ended)
             db.execute(_NEW_RUN, new)
             db.execute(_NEW_SPEC, spec)
-            db.execute(_LATEST_SPEC, (run.flow, run.fingerprint, run.id))
+            if run.fingerprint:
+                db.execute(_LATEST_SPEC, (run.flow, run.fingerprint, run.id))
             tell(db, run.id, 1, now, Note("registered", detail=run.created_by))
             _plan(db, run.flow, run.planned)
             if again is not None:
@@ -148,7 +150,7 @@ class RunVerbs(Core):
     def specs(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
         """Return the spec of the latest run of each fingerprint that a flow was run with."""
         with self._db.read() as db:
-            return {text: json.loads(spec) for text, spec in db.execute(_SPECS, (flow,))}
+            return {text: mapping_of(spec) for text, spec in db.execute(_SPECS, (flow,))}
 
     def run(self, run_id: str) -> Run | None:
         """Return a run, or None if there is none of that id."""
@@ -207,7 +209,7 @@ class RunVerbs(Core):
             if row is None or row[1] not in _OPEN:
                 return False
             flow, _, text, cursor = row
-            before: dict[str, Any] = json.loads(text)
+            before = mapping_of(text)
             after = {k: v for k, v in (before | dict(options)).items() if v is not None}
             taken = 0
             if bool(before.get("newest_first")) != bool(after.get("newest_first")):

@@ -15,7 +15,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from seeknal.stores.base import Change, Store
+from seeknal.feed import top_up
+from seeknal.stores.base import Again, Change, Store
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Claim, Completion, Origin, Restatement, Run, UnitResult
 from seeknal.workflow.units import PlannedRange, PlannedUnit, Unit
@@ -79,8 +80,16 @@ class StoreMachine(RuleBasedStateMachine):
             ]
         )
 
-    @rule(span=spans(), schedule=schedules, origin=origins)
-    def launch(self, span: tuple[int, int], schedule: str, origin: Origin) -> None:
+    @rule(
+        span=spans(),
+        schedule=schedules,
+        origin=origins,
+        again=st.booleans(),
+        newest_first=st.booleans(),
+    )
+    def launch(
+        self, span: tuple[int, int], schedule: str, origin: Origin, again: bool, newest_first: bool
+    ) -> None:
         """Run what of the span no live claim holds, and claim all that is to be had."""
         size = SHAPES[schedule]
         start, end = span[0] // size * size, -(-span[1] // size) * size
@@ -93,11 +102,20 @@ class StoreMachine(RuleBasedStateMachine):
             (PlannedRange(start, end, schedule, origin),),
             len(units),
         )
-        assert self.store.register(run, self.store.holds(self.flow).version)
+        wanted = Again((Restatement(start, end, schedule, "again"),)) if again else None
+        assert self.store.register(run, self.store.holds(self.flow).version, wanted)
         self.unfinished.update(range(start, end))
         self.drop(self.failed, start, end)
+        if again:
+            for second in self.completed.keys() & set(range(start, end)):
+                self.restated.setdefault(second, (schedule, "again"))
         planned = [PlannedUnit(u, origin, schedule) for u in units]
         assert self.store.feed(run.id, planned, "", "end")
+        if newest_first:
+            assert self.store.steer(run.id, {"newest_first": True})
+            assert top_up(self.store, run.id, len(units)) == len(units)
+        records = [record.unit for record in self.store.records(run.id)]
+        assert records == (units[::-1] if newest_first else units)
         held = {c.unit for c in self.claims}
         while claim := self.store.claim("worker", 1e6, run.id):
             assert claim.unit not in held
@@ -197,6 +215,7 @@ class StoreMachine(RuleBasedStateMachine):
     def failures_are_as_the_model_says(self) -> None:
         failed = [(r.unit.start, r.unit.end) for r in self.store.failed(self.flow)]
         assert failed == sorted(self.failed)
+        assert self.store.state(self.flow).failed == IntervalSet(failed)
 
     def teardown(self) -> None:
         """Compare the counts; the next example has a flow of its own."""

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from seeknal.stores.redis import RedisStore
+from seeknal.workflow.state import FlowState
 from tests.contract.redis_harness import shared_server
+from tests.projects import Sandbox
 
 
 @pytest.fixture
@@ -32,3 +35,18 @@ def open_store(project: str) -> Iterator[Callable[..., RedisStore]]:
 @pytest.fixture
 def redis_store(open_store: Callable[..., RedisStore]) -> RedisStore:
     return open_store()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Sandbox:
+    """Ten days of events, processed, of which two are restated."""
+    shop = Sandbox(tmp_path / "shop").declare().events("2024-01-01", 240, "1 hour")
+    shop.seeknal("run", "--backfill")
+    shop.seeknal("intervals", "restate", "--start", "2024-01-02", "--end", "2024-01-04",
+                 "--reason", "late data")  # fmt: skip
+    return shop
+
+
+def state_of(shop: Sandbox) -> FlowState:
+    with shop.store() as store:
+        return store.state("events_flow")

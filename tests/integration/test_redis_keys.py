@@ -32,7 +32,7 @@ from tests.keys import check_keys
 LASTING = {
     "flows", "token", "server", "audit", "runseq", "runs", "flow", "completions", "values",
     "flowruns", "run", "events", "ended", "workers", "worker", "office", "question", "answer",
-    "lacks", "seen",
+    "lacks", "seen", "specs", "log",
 }  # fmt: skip
 
 

@@ -1,27 +1,21 @@
-"""Many at once, lost replies, and a server that dies: the store stays right."""
+"""Many at once: the store stays right."""
 
 from __future__ import annotations
 
 import multiprocessing
 import random
-import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from seeknal.errors import LeaseLostError, StoreUnavailableError
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_scripts import source, verbs
-from seeknal.workflow.state import Claim, Completion, Origin, RunStatus, UnitResult, UnitStatus
+from seeknal.workflow.state import Claim, Completion, Origin, RunStatus
 from tests.contract.building import (
     FLOW,
     HOURLY,
-    WORKER,
     finish,
     hour,
     launch,
@@ -30,39 +24,9 @@ from tests.contract.building import (
     register,
     take,
 )
-from tests.contract.redis_harness import shared_server
-from tests.proxy import Proxy
-from tests.server import Server
-from tests.waiting import passed, wait_until
+from tests.waiting import wait_until
 
 T = TypeVar("T")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, which loses nothing when it is killed."""
-    server = Server(tmp_path / "server", aof=True, fsync="always").start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    """A proxy before the shared server."""
-    proxy = Proxy(shared_server().port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def shaky(proxy: Proxy, open_store: Callable[..., RedisStore]) -> RedisStore:
-    """A store behind the proxy, connected already; the server knows its scripts."""
-    with shared_server().client() as client:
-        for verb in verbs():
-            client.script_load(source(verb))
-    store = open_store(f"redis://127.0.0.1:{proxy.port}/0", lease=0.5)
-    store.reap()
-    return store
 
 
 def at_once(number: int, act: Callable[[int], T]) -> list[T]:
@@ -75,9 +39,6 @@ def at_once(number: int, act: Callable[[int], T]) -> list[T]:
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(run, range(number)))
-
-
-# -- races --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -179,252 +140,3 @@ def test_what_is_reaped_and_completed_at_once_is_done_once(redis_store: RedisSto
     counts = redis_store.counts(run)
     assert (counts.done, counts.running, counts.failed) == (30, 0, 0)
     assert redis_store.window(run) == 0
-
-
-# -- a server that dies -------------------------------------------------------------------------
-
-
-def test_a_killed_server_comes_back_with_everything(
-    server: Server, open_store: Callable[..., RedisStore]
-) -> None:
-    store = open_store(server.url)
-    run = launch(store, *[hour(number) for number in range(6)])
-    finish(store, take(store, 30.0))
-    store.fail(take(store, 30.0), "boom", None)
-    store.fail(take(store, 30.0), "boom", 60.0)
-    held = take(store, 30.0)
-    before = store.state(FLOW), store.counts(run), store.records(run), store.events(run)
-    server.restart()
-    after = store.state(FLOW), store.counts(run), store.records(run), store.events(run)
-    assert after == before
-    assert store.renew(held, 30.0)
-    assert take(store, 30.0).token > held.token
-    finish(store, held)
-
-
-def test_tokens_grow_on_a_server_that_forgot_the_latest(
-    server: Server, open_store: Callable[..., RedisStore]
-) -> None:
-    store = open_store(server.url)
-    run = launch(store, *[hour(number) for number in range(40)])
-    take(store, 30.0)
-    kept = server.folder / "kept"
-    shutil.copytree(server.folder / "appendonlydir", kept)
-    forgotten = [take(store, 30.0) for _ in range(10)]
-    server.kill()
-    shutil.rmtree(server.folder / "appendonlydir")
-    kept.rename(server.folder / "appendonlydir")
-    server.start()
-    again = [take(store, 30.0) for _ in range(10)]
-    assert {claim.unit for claim in again} == {claim.unit for claim in forgotten}
-    assert min(claim.token for claim in again) > max(claim.token for claim in forgotten)
-    for claim in forgotten:
-        with pytest.raises(LeaseLostError):
-            store.complete(claim, "fp", UnitResult())
-    assert store.counts(run).running == 11
-
-
-def test_nothing_is_reaped_for_one_lease_after_a_restart(
-    server: Server, open_store: Callable[..., RedisStore]
-) -> None:
-    run = launch(open_store(server.url), hour(0), hour(1))
-    renewed, silent = (take(open_store(server.url), 1.0, run) for _ in range(2))
-    server.kill()
-    start_after(server, silent.until)
-    fresh = open_store(server.url)
-    assert fresh.reap() == []
-    assert fresh.claim("other", 30.0, run, renewed.unit) is None
-    assert fresh.renew(renewed, 30.0)
-    (reaped,) = wait_until("the silent one is reaped", fresh.reap)
-    assert reaped.unit == silent.unit
-    assert fresh.now() > silent.until + 1.0
-
-
-def start_after(server: Server, moment: float) -> None:
-    """Start the server once the machine's clock, which is the server's, is past a moment."""
-    wait_until("the moment passes", lambda: time.time() > moment)
-    server.start()
-
-
-def test_an_expired_lease_is_not_taken_over_right_after_a_restart(
-    server: Server, open_store: Callable[..., RedisStore]
-) -> None:
-    store = open_store(server.url)
-    run = launch(store, hour(0))
-    claim = take(store, 0.2, run)
-    server.kill()
-    start_after(server, claim.until)
-    fresh = open_store(server.url)
-    assert fresh.claim("other", 30.0, run, hour(0)) is None
-    taken = wait_until("it is to be had", lambda: fresh.claim("other", 30.0, run, hour(0)))
-    assert taken is not None
-    assert taken.token > claim.token
-
-
-def test_a_server_that_stands_still_is_unavailable(
-    server: Server, open_store: Callable[..., RedisStore]
-) -> None:
-    store = open_store(f"{server.url}?socket_timeout=0.3", lease=0.5)
-    run = launch(store, hour(0))
-    claim = take(store, 0.2, run)
-    server.pause()
-    with pytest.raises(StoreUnavailableError):
-        store.renew(claim, 0.2)
-    server.resume()
-    assert store.reap() == []
-    assert store.claim("other", 30.0, run, hour(0)) is None
-    assert store.renew(claim, 30.0)
-
-
-def test_nothing_is_reaped_right_after_the_server_stood_still(
-    server: Server, open_store: Callable[..., RedisStore]
-) -> None:
-    lease = 1.5
-    store, janitor = open_store(server.url), open_store(server.url)
-    run = launch(store, hour(0))
-    claim = take(store, lease, run)
-    assert janitor.reap() == []
-    server.pause()
-    with ThreadPoolExecutor(1) as pool:
-        # What the server finds first when it goes on: no renewal was sent in time.
-        look = pool.submit(janitor.reap)
-        wait_until("the lease is over", passed(2 * lease))
-        server.resume()
-        assert look.result() == []
-    assert janitor.claim("other", 30.0, run, hour(0)) is None
-    assert store.renew(claim, 0.1)
-    wait_until("it is reaped once it is over", janitor.reap)
-
-
-# -- lost replies -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("end", ["complete", "retry", "fail"])
-def test_an_end_whose_reply_was_lost_counts_once(shaky: RedisStore, proxy: Proxy, end: str) -> None:
-    run = launch(shaky, hour(0), hour(1))
-    claim = take(shaky, 30.0)
-    proxy.lose(1)
-    close_attempt(shaky, claim, end)
-    counts = shaky.counts(run)
-    assert (counts.done, counts.failed, counts.retries, counts.running) == {
-        "complete": (1, 0, 0, 0), "retry": (0, 0, 1, 0), "fail": (0, 1, 0, 0),
-    }[end]  # fmt: skip
-    with pytest.raises(LeaseLostError):
-        close_attempt(shaky, claim, end)
-
-
-@pytest.mark.parametrize("end", ["complete", "retry", "fail"])
-def test_an_end_can_be_repeated_after_an_outage(shaky: RedisStore, proxy: Proxy, end: str) -> None:
-    run = launch(shaky, hour(0), hour(1))
-    claim = take(shaky, 30.0)
-    with pytest.raises(StoreUnavailableError):
-        with_every_reply_lost(proxy, lambda: close_attempt(shaky, claim, end))
-    close_attempt(shaky, claim, end)
-    assert shaky.counts(run).running == 0
-    with pytest.raises(LeaseLostError):
-        close_attempt(shaky, claim, end)
-
-
-def test_a_death_whose_reply_was_lost_counts_once(shaky: RedisStore, proxy: Proxy) -> None:
-    run = launch(shaky, hour(0))
-    take(shaky, 30.0, run)
-    proxy.lose(1)
-    assert shaky.killed(run, hour(0), WORKER, "SIGKILL", 60.0) == 1
-    assert shaky.counts(run).retries == 1
-    with pytest.raises(StoreUnavailableError):
-        with_every_reply_lost(
-            proxy, lambda: shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="second")
-        )
-    assert shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="second") == 2
-    assert shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="third") == 3
-
-
-def test_a_repeat_after_an_outage_is_refused_if_somebody_else_has_the_unit(
-    shaky: RedisStore, redis_store: RedisStore, proxy: Proxy
-) -> None:
-    run = launch(redis_store, hour(0), hour(1))
-    claim = take(shaky, 0.01)
-    proxy.cut()
-    with pytest.raises(StoreUnavailableError):
-        shaky.complete(claim, "fp", UnitResult())
-    taken = wait_until("it is taken", lambda: redis_store.claim("other", 30.0, run, claim.unit))
-    assert taken is not None
-    proxy.mend()
-    with pytest.raises(LeaseLostError):
-        shaky.complete(claim, "fp", UnitResult())
-    redis_store.complete(taken, "fp", UnitResult())
-    with pytest.raises(LeaseLostError):
-        shaky.complete(claim, "fp", UnitResult())
-
-
-def close_attempt(store: RedisStore, claim: Claim, end: str) -> None:
-    if end == "complete":
-        store.complete(claim, "fp", UnitResult())
-    else:
-        store.fail(claim, "boom", 60.0 if end == "retry" else None)
-
-
-def with_every_reply_lost(proxy: Proxy, act: Callable[[], object]) -> None:
-    proxy.lose(1000)
-    try:
-        act()
-    finally:
-        proxy.lose(0)
-
-
-def test_a_named_claim_whose_reply_was_lost_is_leased(shaky: RedisStore, proxy: Proxy) -> None:
-    run = launch(shaky, hour(0))
-    proxy.lose(1)
-    claim = take(shaky, 30.0, run, hour(0))
-    assert shaky.counts(run).running == 1
-    finish(shaky, claim)
-
-
-def test_a_claim_whose_reply_was_lost_comes_back(shaky: RedisStore, proxy: Proxy) -> None:
-    run = launch(shaky, hour(0))
-    proxy.lose(1)
-    with pytest.raises(StoreUnavailableError):
-        shaky.claim(WORKER, 0.1)
-    assert [r.status for r in shaky.records(run)] == [UnitStatus.RUNNING]
-    wait_until("it is reaped", shaky.reap)
-    finish(shaky, take(shaky, 30.0))
-
-
-def test_what_launches_can_lose_any_reply(shaky: RedisStore, proxy: Proxy) -> None:
-    run = new_run(hour(0))
-    version = shaky.holds(FLOW).version
-    proxy.lose(1)
-    assert shaky.register(run, version)
-    proxy.lose(1)
-    shaky.feed(run.id, [planned(hour(0))], "", "end")
-    assert shaky.window(run.id) == 1
-    for status in (RunStatus.PAUSED, RunStatus.ACTIVE, RunStatus.CANCELLED):
-        proxy.lose(1)
-        assert shaky.set_status(run.id, status)
-    kinds = [event.kind for event in shaky.events(run.id)]
-    assert kinds == ["registered", "paused", "active", "cancelled"]
-
-
-def test_who_shared_an_outage_spares_expired_leases(
-    shaky: RedisStore, redis_store: RedisStore, proxy: Proxy
-) -> None:
-    run = launch(redis_store, hour(0))
-    claim = take(redis_store, 0.05, run)
-    proxy.cut()
-    with pytest.raises(StoreUnavailableError):
-        shaky.now()
-    wait_until("the lease expires", lambda: redis_store.now() > claim.until)
-    proxy.mend()
-    assert shaky.reap() == []
-    assert shaky.claim("other", 0.1, run, hour(0)) is None
-    assert redis_store.renew(claim, 0.05)
-    (reaped,) = wait_until("it is reaped", shaky.reap)
-    assert reaped.unit == hour(0)
-
-
-def test_an_idle_connection_that_was_closed_is_opened_again(
-    shaky: RedisStore, proxy: Proxy
-) -> None:
-    launch(shaky, hour(0))
-    proxy.hang_up()
-    assert shaky.claim(WORKER, 30.0) is not None

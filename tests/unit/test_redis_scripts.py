@@ -45,6 +45,14 @@ def test_every_kind_of_key_says_how_it_goes() -> None:
         assert kind.ttl is None or kind.ttl > 0, name
 
 
+def test_the_architecture_lists_every_kind_of_key() -> None:
+    text = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text()
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \| (.+) \|$", text.partition("## The shared store")[2], re.M
+    )
+    assert rows == [(name, kind.holds, kind.goes) for name, kind in KINDS.items()]
+
+
 @pytest.mark.parametrize(
     ("project", "expected"),
     [("demo", "seeknal:{demo}:"), ("a}b:c", "seeknal:{a%7Db%3Ac}:"), ("ü", "seeknal:{%C3%BC}:")],

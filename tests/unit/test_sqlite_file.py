@@ -15,6 +15,7 @@ from seeknal.errors import SeeknalError, StoreError, StoreUnavailableError
 from seeknal.stores import sqlite_db
 from seeknal.stores.base import Change, Store
 from seeknal.stores.sqlite import SQLiteStore
+from seeknal.stores.sqlite_schema import SCHEMA_VERSION
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Claim, Completion, Origin, Run, RunStatus, UnitResult
 from seeknal.workflow.units import PlannedRange, PlannedUnit, Unit
@@ -33,17 +34,21 @@ VERBS: dict[str, Callable[[Store], Any]] = {
     "restate": lambda s: s.restate("f", [], ["v"], CHANGE),
     "clear": lambda s: s.clear_restatements("f", NONE, [], CHANGE),
     "failed": lambda s: s.failed("f"),
+    "log": lambda s: s.log("f", UNIT),
+    "specs": lambda s: s.specs("f"),
     "audit": lambda s: s.audit(),
     "holds": lambda s: s.holds("f"),
     "register": lambda s: s.register(RUN, 0),
     "run": lambda s: s.run("r1"),
     "runs": lambda s: s.runs(),
     "set_status": lambda s: s.set_status("r1", RunStatus.PAUSED),
+    "steer": lambda s: s.steer("r1", {"newest_first": True}),
     "feed": lambda s: s.feed("r1", [PLANNED], "", "end"),
     "window": lambda s: s.window("r1"),
     "counts": lambda s: s.counts("r1"),
     "records": lambda s: s.records("r1"),
     "events": lambda s: s.events("r1"),
+    "recent": lambda s: s.recent("r1"),
     "claim": lambda s: s.claim("w", 1.0),
     "renew": lambda s: s.renew(CLAIM, 1.0),
     "prepare": lambda s: s.prepare(CLAIM),
@@ -169,6 +174,16 @@ def test_a_newer_file_is_refused_and_left(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_an_older_file_is_refused_and_left(path: Path) -> None:
+    filled(path)
+    older = sqlite3.connect(path)
+    older.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    older.close()
+    before = path.read_bytes()
+    assert_refused(lambda: SQLiteStore(path), path, "older", "-wal", "seeknal state rebuild")
+    assert path.read_bytes() == before
+
+
 def test_a_lost_file_whose_log_is_there_is_refused(path: Path) -> None:
     store = SQLiteStore(path)
     store.mark("f", [], [], CHANGE)
@@ -248,6 +263,9 @@ def test_a_value_that_nobody_wrote_is_damage(path: Path) -> None:
     assert_refused(lambda: store.state("f"), path, "damaged", "magic")
     connection(store).execute("UPDATE run_specs SET planned = '[' WHERE run = 'r1'")
     assert_refused(lambda: store.run("r1"), path, "damaged", "r1")
+    connection(store).execute("UPDATE run_specs SET spec = '[1', options = '7' WHERE run = 'r1'")
+    assert_refused(lambda: store.specs("f"), path, "damaged")
+    assert_refused(lambda: store.steer("r1", {"priority": 1}), path, "damaged")
 
 
 def test_an_interrupted_verb_leaves_the_store_usable(

@@ -1,11 +1,12 @@
--- Lease the first ready unit: by priority, the run's age, then the order of feeding. Units
--- with a message under way come last, so that few messages find their unit taken.
+-- Lease the first ready unit: by priority, of the run with the fewest units under lease, by the
+-- run's age, then in the order of feeding. Units with a message under way come last, so that few
+-- messages find their unit taken.
 -- KEYS[1] the project's prefix
--- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] a run, or '' for any
--- ARGV[4] '1' if expired leases of other runs are to be left alone
+-- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] '1' if expired leases of other runs
+-- are to be left alone   ARGV[4] a run, or '' for any
 -- Returns run, flow, unit, planned, token, until, attempts; or nil.
 -- uses base ranges runs units flows outage claims
-local worker, seconds, only, patient = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
+local worker, seconds, patient, only = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
 local now = clock()
 
 -- Lease the first unit of a queue that is to be had.
@@ -30,17 +31,25 @@ local function from(run, queue)
   end
 end
 
-wake(now, 100)
-for _, name in ipairs(call('ZRANGE', key('active'), 0, -1)) do
-  local id = string.match(name, '^%d+:(.*)$')
-  if only == '' or only == id then
-    local run = load_run(id)
-    if run.live > run.running and below_cap(run) then
-      local claim = from(run, key('unsent', id)) or from(run, key('sent', id))
-      if claim then
-        return claim
-      end
+-- The active runs that have units to be had, in the order of claiming.
+local function candidates()
+  local rows, found = call('ZRANGE', key('active'), 0, -1, 'WITHSCORES'), {}
+  for i = 1, #rows, 2 do
+    local id = id_by_age(rows[i])
+    local run = (only == '' or only == id) and load_run(id)
+    if run and run.live > run.running and below_cap(run) then
+      run.rank, run.age, run.share = tonumber(rows[i + 1]), i, run.running
+      found[#found + 1] = run
     end
+  end
+  return in_order(found)
+end
+
+wake(now, 100)
+for _, run in ipairs(candidates()) do
+  local claim = from(run, key('unsent', run.id)) or from(run, key('sent', run.id))
+  if claim then
+    return claim
   end
 end
 return nil

@@ -1,22 +1,22 @@
 -- Lease one unit of a run, if it is to be had.
 -- KEYS[1] the project's prefix
--- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] run   ARGV[4] unit
--- ARGV[5] '1' if expired leases are to be left alone
--- ARGV[6] '1' if the same claim was sent before and its reply was lost
--- Returns run, flow, unit, planned, token, until, attempts; or nil.
--- uses base ranges runs units flows outage claims
-local worker, seconds, id, unit = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local patient, repeated = ARGV[5] == '1', ARGV[6] == '1'
-local LATER = 5000000
+-- ARGV[1] worker   ARGV[2] lease in microseconds   ARGV[3] '1' if expired leases are to be left
+-- alone   ARGV[4] run   ARGV[5] unit
+-- ARGV[6] '1' if a message led here: then another run may go first
+-- ARGV[7] the mark of that message: it counts if it is the last one sent; '' if it has none
+-- ARGV[8] '1' if the same claim was sent before and its reply was lost
+-- Returns run, flow, unit, planned, token, until, attempts; or nil; or, if another run goes
+-- first, run, flow, unit, mark by turns of messages that are to go ahead of all others.
+-- uses base ranges runs units flows outage claims turns
+local worker, seconds, id, unit = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
+local patient, fair, repeated = ARGV[3] == '1', ARGV[6] == '1', ARGV[8] == '1'
+local mark = tonumber(ARGV[7])
 
--- The message that led here is used up: the unit needs another one, now or at some time.
-local function message_used(at)
-  if call('ZREM', key('sent', id), unit) == 1 then
-    if at then
-      call('ZADD', key('waiting'), int(at), member(id, unit))
-    else
-      enqueue(id, unit)
-    end
+-- The message that led here is used up: the unit needs another one.
+local function message_used(sent)
+  if sent then
+    call('ZREM', key('sent', id), unit)
+    enqueue(id, unit)
   end
 end
 
@@ -25,13 +25,17 @@ local plan = run and planned(id, unit)
 if not plan then
   return nil
 end
-if run.status ~= 'active' then
-  message_used()
-  return nil
-end
 local now = clock()
 local found = details(id, unit)
 if found.state == 'failed' or (found.state == 'waiting' and found.ready > now) then
+  return nil
+end
+local sent = call('ZSCORE', key('sent', id), unit)
+if mark and found.state ~= 'running' and tonumber(sent or '0') ~= mark then
+  return nil  -- another message was sent since, or will be
+end
+if run.status ~= 'active' then
+  message_used(sent)
   return nil
 end
 if found.state == 'running' then
@@ -41,7 +45,7 @@ if found.state == 'running' then
     return nil
   end
 elseif not below_cap(run) then
-  message_used()
+  message_used(sent)
   return nil
 end
 if unit_done(run.flow, unit, plan) then
@@ -49,7 +53,13 @@ if unit_done(run.flow, unit, plan) then
   return nil
 end
 if not take_over(run, unit, now, patient) then
-  message_used(now + LATER)
+  if sent then
+    set_aside(id, unit, now)
+  end
   return nil
+end
+local first = fair and found.state ~= 'running' and give_way(run, mark, now)
+if first then
+  return first
 end
 return lease_unit(run, unit, plan, found, worker, seconds, now)

@@ -36,6 +36,6 @@ if state == 'running' then
   run.running = run.running - 1
 end
 call('SET', ended, token .. ' completed', 'EX', TTL.ended)
-tell(run, 'completed', unit, worker)
+tell_attempt(run, 'completed', unit, worker, '', ARGV[11], ARGV[9], ARGV[10])
 count(run, state == 'running')
 return 1

@@ -11,33 +11,11 @@ local ended = key('ended', worker)
 if not holds(flow, id, unit, token) then
   return ARGV[8] == '1' and call('GET', ended) == token .. ' failed' and 1 or 0
 end
-local run, name = load_run(id), member(id, unit)
-local found, plan = details(id, unit), planned(id, unit)
-local ready = wait and int(clock() + wait) or '0'
+local run, found, now = load_run(id), details(id, unit), clock()
 call('HDEL', key('holders', flow), unit)
-call('ZREM', key('leases'), name)
-unqueue(id, unit)
-call(
-  'HSET', key('unit', name), 'state', wait and 'waiting' or 'failed', 'ready', ready,
-  'attempts', found.attempts + 1, 'error', text, 'worker', '', 'until', '0'
-)
-if wait then
-  call('ZADD', key('waiting'), ready, name)
-  call('ZADD', key('pending'), 'XX', ready, name)
-  run.retries = run.retries + 1
-else
-  call('ZREM', key('pending'), name)
-  drop_failure(flow, unit)
-  call('HSET', key('failed', flow), unit, id)
-  if plan.start then
-    remember(key('failures', flow), flow, unit, plan.start, plan.stop)
-  end
-  run.failed, run.live = run.failed + 1, run.live - 1
-end
-if found.state == 'running' then
-  run.running = run.running - 1
-end
+call('HINCRBY', key('unit', member(id, unit)), 'attempts', 1)
+end_attempt(run, unit, planned(id, unit), found, wait and int(now + wait), text)
 call('SET', ended, token .. ' failed', 'EX', TTL.ended)
-tell(run, wait and 'retry' or 'failed', unit, worker, text)
+tell_attempt(run, wait and 'retry' or 'failed', unit, worker, text, took(found, now))
 count(run, found.state == 'running')
 return 1

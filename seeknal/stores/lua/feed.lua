@@ -10,6 +10,8 @@ if v[1] ~= 'active' or v[2] ~= ARGV[2] then
   return 0
 end
 local units, fed, live = key('units', id), tonumber(v[3]), tonumber(v[4])
+local returned = key('returned', id)
+local some_returned = call('EXISTS', returned) == 1
 local now = int(clock())
 
 -- Write a batch: Lua's stack bounds the arguments of one call.
@@ -24,6 +26,9 @@ local function flush()
 end
 
 for i = 4, #ARGV, 2 do
+  if some_returned then
+    call('HDEL', returned, ARGV[i])
+  end
   if call('HSETNX', units, ARGV[i], ARGV[i + 1]) == 1 then
     fed, live = fed + 1, live + 1
     local n = #places

@@ -21,36 +21,16 @@ call('HSET', key('unit', name), 'death', ARGV[9])
 local times = call('HINCRBY', key('unit', name), 'kills', 1)
 local mine = found.state == 'running' and found.worker == worker
 if times < limit and not mine then
-  tell(run, 'reaped', unit, worker, ARGV[6])
+  tell_attempt(run, 'reaped', unit, worker, ARGV[6], '0')
   return times
 end
 if holder(flow, unit) == id then
   call('HDEL', key('holders', flow), unit)
 end
-call('ZREM', key('leases'), name)
-unqueue(id, unit)
-local final = times >= limit
-local ready = final and '0' or int(clock() + wait)
-call(
-  'HSET', key('unit', name), 'state', final and 'failed' or 'waiting', 'ready', ready,
-  'error', final and ARGV[7] or ARGV[6], 'worker', '', 'until', '0'
-)
-if final then
-  call('ZREM', key('pending'), name)
-  drop_failure(flow, unit)
-  call('HSET', key('failed', flow), unit, id)
-  if plan.start then
-    remember(key('failures', flow), flow, unit, plan.start, plan.stop)
-  end
-  run.failed, run.live = run.failed + 1, run.live - 1
-else
-  call('ZADD', key('waiting'), ready, name)
-  call('ZADD', key('pending'), 'XX', ready, name)
-  run.retries = run.retries + 1
-end
-if found.state == 'running' then
-  run.running = run.running - 1
-end
-tell(run, final and 'failed' or 'retry', unit, worker, final and ARGV[7] or ARGV[6])
+local final, now = times >= limit, clock()
+local text = final and ARGV[7] or ARGV[6]
+end_attempt(run, unit, plan, found, not final and int(now + wait), text)
+local seconds = mine and took(found, now) or '0'
+tell_attempt(run, final and 'failed' or 'retry', unit, worker, text, seconds)
 count(run, found.state == 'running')
 return times

@@ -11,7 +11,7 @@ for _, name in ipairs(names) do
   local run, found, plan = load_run(id), details(id, unit), planned(id, unit)
   give_back(id, unit, now)
   run.running = run.running - 1
-  tell(run, 'reaped', unit, found.worker, 'the lease expired')
+  tell_attempt(run, 'reaped', unit, found.worker, 'the lease expired', took(found, now))
   count(run, true)
   reaped[#reaped + 1] = {
     id, run.flow, unit, plan.text, found.attempts, found.worker, found.error,

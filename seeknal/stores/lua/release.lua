@@ -7,13 +7,12 @@ local flow, id, unit = ARGV[1], ARGV[2], ARGV[3]
 if not holds(flow, id, unit, ARGV[4]) then
   return 0
 end
-local run = load_run(id)
-local state = call('HGET', key('unit', member(id, unit)), 'state')
+local run, found, now = load_run(id), details(id, unit), clock()
 call('HDEL', key('holders', flow), unit)
-give_back(id, unit, clock())
-if state == 'running' then
+give_back(id, unit, now)
+if found.state == 'running' then
   run.running = run.running - 1
 end
-tell(run, 'released', unit, ARGV[5])
-count(run, state == 'running')
+tell_attempt(run, 'released', unit, ARGV[5], '', took(found, now))
+count(run, found.state == 'running')
 return 1

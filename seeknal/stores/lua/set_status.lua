@@ -1,8 +1,9 @@
 -- Pause, resume, cancel or interrupt a run.
 -- KEYS[1] the project's prefix   ARGV[1] run   ARGV[2] the new status
--- ARGV[3] '1' if the same call was sent before and its reply was lost
+-- ARGV[3] actor   ARGV[4] action   ARGV[5] what   ARGV[6] reason, all '' if it is not audited
+-- ARGV[7] '1' if the same call was sent before and its reply was lost
 -- Returns 1, or 0 if nothing changed.
--- uses base runs units
+-- uses base ranges runs units flows
 local id, status = ARGV[1], ARGV[2]
 local FROM = {
   paused = { active = true }, active = { paused = true },
@@ -13,15 +14,13 @@ if not run then
   return 0
 end
 if not FROM[status][run.status] then
-  return ARGV[3] == '1' and run.status == status and 1 or 0
+  return ARGV[7] == '1' and run.status == status and 1 or 0
 end
 
 -- Call `act` on each unit of the run that is not failed.
 local function each_live(act)
   for _, unit in ipairs(call('ZRANGE', key('fed', id), 0, -1)) do
-    if call('HGET', key('failed', run.flow), unit) ~= id then
-      act(unit, member(id, unit))
-    end
+    act(unit, member(id, unit))
   end
 end
 
@@ -30,8 +29,7 @@ if status == 'paused' then
   call('ZREM', key('active'), by_age(run))
   each_live(function(_, name) call('ZREM', key('pending'), name) end)
 elseif status == 'active' then
-  local priority = tonumber(call('HGET', key('run', id), 'priority'))
-  call('ZADD', key('active'), -priority, by_age(run))
+  activate(run)
   each_live(function(_, name)
     call('ZADD', key('pending'), call('ZSCORE', key('waiting'), name) or int(now), name)
   end)
@@ -49,4 +47,5 @@ end
 call('HSET', key('run', id), 'status', status)
 tell(run, status)
 new_version(run.flow)
+note_change(run.flow, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 return 1

@@ -52,7 +52,7 @@ local function lease_unit(run, unit, plan, found, worker, seconds, now)
   call('ZADD', key('leases'), till, name)
   call(
     'HSET', key('unit', name), 'state', 'running', 'worker', worker, 'until', till,
-    'lease', int(seconds)
+    'lease', int(seconds), 'since', int(now)
   )
   call('HSET', key('holders', run.flow), unit, token .. ' ' .. run.id)
   return { run.id, run.flow, unit, plan.text, token, till, found.attempts }

@@ -80,7 +80,40 @@ local function drop_publications(flow, first, last)
   end
 end
 
+-- End an attempt: the unit is ready at some time, or, without one, has failed for good.
+local function end_attempt(run, unit, plan, found, ready, text)
+  local name = member(run.id, unit)
+  call('ZREM', key('leases'), name)
+  unqueue(run.id, unit)
+  call(
+    'HSET', key('unit', name), 'state', ready and 'waiting' or 'failed', 'ready', ready or '0',
+    'error', text, 'worker', '', 'until', '0'
+  )
+  if ready then
+    call('ZADD', key('waiting'), ready, name)
+    call('ZADD', key('pending'), 'XX', ready, name)
+    run.retries = run.retries + 1
+  else
+    call('ZREM', key('pending'), name)
+    drop_failure(run.flow, unit)
+    call('HSET', key('failed', run.flow), unit, run.id)
+    if plan.start then
+      remember(key('failures', run.flow), run.flow, unit, plan.start, plan.stop)
+    end
+    call('ZADD', key('runfailed', run.id), call('ZSCORE', key('fed', run.id), unit), unit)
+    call('ZREM', key('fed', run.id), unit)
+    run.failed, run.live = run.failed + 1, run.live - 1
+  end
+  if found.state == 'running' then
+    run.running = run.running - 1
+  end
+end
+
+-- Write a change by hand into the audit; nothing if it has no action.
 local function note_change(flow, actor, action, what, reason)
+  if action == '' then
+    return
+  end
   call('SADD', key('flows'), flow)
   call(
     'XADD', key('audit'), '*', 'at', int(clock()), 'flow', flow, 'actor', actor,

@@ -1,5 +1,5 @@
 -- A run's counters, its events and its end. Needs base.
-local EVENTS_KEPT = '10000'
+local EVENTS_KEPT, ATTEMPTS_KEPT = '10000', '20'
 
 local function is_open(status)
   return status == 'active' or status == 'paused'
@@ -31,22 +31,64 @@ local function by_age(run)
   return string.format('%016d', tonumber(run.seq)) .. ':' .. run.id
 end
 
+local function id_by_age(name)
+  return string.match(name, '^%d+:(.*)$')
+end
+
+-- Put active runs, of known rank and age, into the order of claiming.
+local function in_order(runs)
+  table.sort(runs, function(a, b)
+    if a.rank ~= b.rank then
+      return a.rank < b.rank
+    end
+    return a.share < b.share or (a.share == b.share and a.age < b.age)
+  end)
+  return runs
+end
+
+local function activate(run)
+  local priority = call('HGET', key('run', run.id), 'priority') or '0'
+  call('ZADD', key('active'), -tonumber(priority), by_age(run))
+end
+
+-- A run as it is told of: its fields and what they hold, and the units that were taken back.
+local function told(id)
+  return { call('HGETALL', key('run', id)), call('HGETALL', key('returned', id)) }
+end
+
 -- Note that the set of runs that hold a flow's units may have changed.
 local function new_version(flow)
   call('SADD', key('flows'), flow)
   return call('HINCRBY', key('flow', flow), 'version', 1)
 end
 
-local function tell(run, kind, unit, worker, detail)
-  call(
-    'XADD', key('events', run.id), 'MAXLEN', '~', EVENTS_KEPT, '*',
-    'k', kind, 'u', unit or '', 'w', worker or '', 'd', detail or ''
+-- Tell of what happened to a run. All events have the same fields: a stream keeps their names
+-- once. Returns the event's id.
+local function tell(run, kind, unit, worker, detail, seconds, rows, bytes)
+  return call(
+    'XADD', key('events', run.id), 'MAXLEN', '~', EVENTS_KEPT, '*', 'k', kind, 'u', unit or '',
+    'w', worker or '', 'd', detail or '', 's', seconds or '0', 'r', rows or '0', 'b', bytes or '0'
   )
+end
+
+-- Tell of the end of an attempt, also in its unit's log; there of one that went well only if
+-- others did not.
+local function tell_attempt(run, kind, unit, worker, detail, seconds, rows, bytes)
+  local id = tell(run, kind, unit, worker, detail, seconds, rows, bytes)
+  local log = key('log', member(run.flow, unit))
+  if kind == 'completed' and call('EXISTS', log) == 0 then
+    return
+  end
+  local line = { id, run.id, kind, worker, seconds, rows or '0', bytes or '0', detail }
+  call('RPUSH', log, table.concat(line, '\n'))
+  call('LTRIM', log, '-' .. ATTEMPTS_KEPT, '-1')
+  call('EXPIRE', log, TTL.log)
 end
 
 local function end_run(run, status)
   run.status = status
-  call('HSET', key('run', run.id), 'status', status)
+  call('HSET', key('run', run.id), 'status', status, 'ended', int(clock()))
+  call('DEL', key('returned', run.id))
   call('ZREM', key('active'), by_age(run))
   call('ZREM', key('open', run.flow), run.id)
   call('EXPIRE', key('run', run.id), TTL.run)

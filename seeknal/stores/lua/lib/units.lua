@@ -1,7 +1,8 @@
 -- Records of units within the window. Needs base.
 -- What never changes of one is in `units` of its run: 'start|end|origin|schedule'. What does
--- is in `unit`, from its first claim on. Its place in the feed is its score in `fed`. A unit
--- that is queued and ready is in `unsent` (no message is under way) or in `sent`.
+-- is in `unit`, from its first claim on. Its place in the feed is its score in `fed`, or in
+-- `runfailed` once it has failed. A unit that is queued and ready is in `unsent` (no message is
+-- under way) or in `sent`.
 
 local function planned(run, unit)
   local text = call('HGET', key('units', run), unit)
@@ -18,12 +19,18 @@ end
 local function details(run, unit)
   local v = call(
     'HMGET', key('unit', member(run, unit)), 'state', 'attempts', 'ready', 'worker', 'until',
-    'error'
+    'error', 'since'
   )
   return {
     state = v[1] or 'queued', attempts = tonumber(v[2] or '0'), ready = tonumber(v[3] or '0'),
     worker = v[4] or '', till = tonumber(v[5] or '0'), error = v[6] or '',
+    since = tonumber(v[7] or '0'),
   }
+end
+
+-- The seconds since a unit was claimed.
+local function took(found, now)
+  return string.format('%.3f', found.since > 0 and math.max(0, now - found.since) / 1000000 or 0)
 end
 
 -- Whether a claim's token is its unit's current one.
@@ -70,7 +77,7 @@ local function drop_record(run, unit, state)
     unqueue(run, unit)
   end
   call('ZREM', key('pending'), name)
-  call('ZREM', key('fed', run), unit)
+  call('ZREM', key(state == 'failed' and 'runfailed' or 'fed', run), unit)
   call('HDEL', key('units', run), unit)
   call('DEL', key('unit', name))
 end
