@@ -15,7 +15,7 @@ from seeknal.errors import ConfigError, UsageError
 from seeknal.execute import Job
 from seeknal.flow import Flow
 from seeknal.outputs.parquet import RESERVED_COLUMNS, ParquetOutput
-from seeknal.plan import Data, Plan, Window, make_plan
+from seeknal.plan import Data, Plan, Taken, Window, make_plan
 from seeknal.project import Project
 from seeknal.stores.base import Store
 from seeknal.workflow.instants import parse_instant
@@ -54,11 +54,13 @@ class Prepared:
                 return Data(values=tuple(values(session)))
             return Data(extent=extent(session))
 
-    def plan(self, store: Store, data: Data, window: Window, now: float) -> Plan:
+    def plan(
+        self, store: Store, data: Data, window: Window, now: float, taken: Taken | None = None
+    ) -> Plan:
         """Plan a window by the flow's present state; ``now`` in UTC seconds."""
         return make_plan(
             self.name, self.schedule, store.state(self.name), data, window,
-            now=now, start=self.start, lag=self.lag,
+            now=now, start=self.start, lag=self.lag, taken=taken or Taken(),
         )  # fmt: skip
 
 

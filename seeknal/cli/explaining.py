@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from seeknal.cli import text
 from seeknal.cli.located import Located
@@ -11,11 +11,13 @@ from seeknal.engine.render import render
 from seeknal.engine.scans import Scan, scans
 from seeknal.errors import UsageError
 from seeknal.flow import Flow
-from seeknal.plan import Window
+from seeknal.plan import Exclusion, Window
 from seeknal.resolve import namer, output_of
 from seeknal.workflow.instants import format_interval
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.units import Unit
+
+_LEFT_OUT: Final = {Exclusion.NO_DATA: "no data yet", Exclusion.NOT_DUE: "not due"}
 
 
 def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_json: bool) -> None:
@@ -85,12 +87,7 @@ def _reason(space: Workspace, flow: Flow, unit: Unit, now: float) -> str:
     plan = prepared.plan(space.store, data, window, now)
     if plan.parts:
         return str(plan.parts[0].reason)
-    if plan.beyond or plan.absent:
-        return "no data yet"
-    state = space.store.state(flow.name)
-    if unit.value is not None:
-        return "done"
-    return "done" if state.completed.covers(unit.start, unit.end) else "not due"
+    return next((_LEFT_OUT[why] for why in plan.excluded if why in _LEFT_OUT), "done")
 
 
 def _lines(scan: Scan) -> list[str]:

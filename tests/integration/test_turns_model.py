@@ -19,7 +19,7 @@ from seeknal.executors.dispatch import Dispatcher
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_core import MICRO
 from seeknal.stores.redis_fleet import Due
-from seeknal.workflow.state import Claim, Run, RunStatus
+from seeknal.workflow.state import Claim, Run, RunStatus, UnitStatus
 from tests.contract.building import finish, hour, new_run, register
 from tests.contract.redis_harness import FakeHarness
 
@@ -103,7 +103,7 @@ class Fleet:
     def ask(self, worker: Worker) -> None:
         assert worker.message is not None
         message = worker.message[0]
-        better = self.better(message)
+        better = [] if self.had_its_turn(message) else self.better(message)
         answer = self.store.claim_in_turn(worker.name, LEASE, message)
         if isinstance(answer, Claim):
             assert better == [], f"{message.run} went before {better}"
@@ -130,6 +130,11 @@ class Fleet:
                 self.store.fail(claim, "boom", 1.0)
 
     # -- who should go first ------------------------------------------------------------------
+
+    def had_its_turn(self, message: Due) -> bool:
+        """Say whether a message's unit is under lease, perhaps an expired one."""
+        running = self.store.records(message.run, UnitStatus.RUNNING)
+        return message.unit in [record.unit for record in running]
 
     def better(self, message: Due) -> list[str]:
         """Return the runs that should go before a message's: worked out from their parts."""
