@@ -7,19 +7,21 @@ a run that others end or go on with.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import uuid4
 
 from seeknal.errors import ConflictError, InterruptedRunError, StoreUnavailableError
-from seeknal.plan import Data, Held, Part, Plan, Window, make_plan
+from seeknal.failing import why_paused
+from seeknal.plan import Data, Held, Part, Plan, Reason, Taken, Window, again_of
 from seeknal.resolve import Prepared
-from seeknal.stores.base import Holds, Store
+from seeknal.stores.base import Again, Change, Holds, Store
+from seeknal.workflow.instants import format_interval
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Counts, Run, RunStatus, UnitRecord
-from seeknal.workflow.units import stamp
+from seeknal.workflow.units import PlannedValue, stamp
 
 _TICK = 0.1
 _REAP = 1.0
@@ -44,11 +46,11 @@ class Observer(Protocol):
     """Whoever shows a run to a person."""
 
     def planned(self, plan: Plan) -> None:
-        """A plan was made; called once per flow, before anything runs."""
+        """A plan was made; called once per flow, as soon as its run is registered."""
         ...
 
     def progress(self, run: Run, counts: Counts) -> None:
-        """A run moved on."""
+        """A run began, or moved on."""
         ...
 
     def waiting(self, theirs: tuple[Part, ...], runs: tuple[Run, ...]) -> None:
@@ -60,32 +62,38 @@ class Observer(Protocol):
 class Report:
     """How a flow's run came out.
 
-    ``left`` is what the window still lacks: failed units (``failed`` has their records), and
-    what other runs hold or gave up. ``taken_back`` is time beside it whose output went because
-    part of it was done again in another shape.
+    ``plan`` is what it set out to do. ``left`` is what of that is still lacking: failed units
+    (``failed`` has their records), and what other runs hold or gave up. ``later`` is what a
+    limit kept back. ``because`` is why a run that is ``stopped`` paused itself, if it did, as the
+    end of a sentence. ``taken_back`` is time beside it whose output went because part of it was
+    done again in another shape.
     """
 
     plan: Plan
     left: Plan
+    later: Plan
     runs: tuple[Run, ...] = ()
     counts: tuple[Counts, ...] = ()
     failed: tuple[UnitRecord, ...] = ()
     stopped: RunStatus | None = None
+    because: str = ""
     taken_back: IntervalSet = _NONE
 
     @property
     def complete(self) -> bool:
-        """Whether the whole window is complete."""
+        """Whether all that was set out to do is done."""
         return not self.left.parts
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What was launched: a run, or None where nothing was left; ``theirs`` other runs hold."""
+    """What is launched: a run, or None where nothing was left; ``holders`` hold the rest.
+
+    What others hold is in the plan, by their runs' ids.
+    """
 
     plan: Plan
     run: Run | None
-    theirs: tuple[Part, ...]
     holders: tuple[Run, ...]
 
 
@@ -115,16 +123,30 @@ class Coordinator:
         """
         pass_ = _Pass(self, prepared, data, window, now)
         before = self.store.state(prepared.name).completed
-        first = pass_.plan()
-        self.observer.planned(first)
         with self._interruptible(pass_.runs):
-            stopped = pass_.go()
-        left = pass_.plan()
-        wanted = Held.of_planned(left.planned)
-        failed = [r for r in self.store.failed(prepared.name) if wanted.has(r.unit)]
+            first = pass_.register()
+            self.observer.planned(first.plan)
+            stopped = pass_.go(first)
+        left, later = pass_.left()
+        failed = [r for r in self.store.failed(prepared.name) if _held(left).has(r.unit)]
         counts = tuple(self.store.counts(run.id) for run in pass_.runs)
-        taken = before - self.store.state(prepared.name).completed - wanted.time
-        return Report(first, left, tuple(pass_.runs), counts, tuple(failed), stopped, taken)
+        taken = before - self.store.state(prepared.name).completed
+        taken -= _held(left).time | _held(later).time
+        return Report(
+            plan=first.plan,
+            left=left,
+            later=later,
+            runs=tuple(pass_.runs),
+            counts=counts,
+            failed=tuple(failed),
+            stopped=stopped,
+            because=self._why_paused(pass_.runs[-1]) if stopped is RunStatus.PAUSED else "",
+            taken_back=taken,
+        )
+
+    def _why_paused(self, run: Run) -> str:
+        current = self.store.run(run.id)
+        return "" if current is None else why_paused(self.store, current)
 
     def finish(self, run: Run) -> RunStatus | None:
         """Drive a run that is registered until it ends or pauses; None if the store has lost it.
@@ -143,6 +165,9 @@ class Coordinator:
         except KeyboardInterrupt:
             self.driver.stop()
             if not self.owner:
+                for run in runs[-1:]:
+                    if self.store.run(run.id) is not None:
+                        self.observer.progress(run, self.store.counts(run.id))
                 raise
             for run in runs:
                 self.store.set_status(run.id, RunStatus.INTERRUPTED)
@@ -154,92 +179,156 @@ class Coordinator:
         Raises:
             ConflictError: a run of another version of the flow holds some of the units.
         """
-        pass_ = _Pass(self, prepared, data, window, now)
-        plan = pass_.plan()
-        self.observer.planned(plan)
-        run, theirs, holds = pass_.register()
-        return Launch(plan, run, theirs, holds.runs)
+        launch = _Pass(self, prepared, data, window, now).register()
+        self.observer.planned(launch.plan)
+        return launch
 
 
-class _Pass:
-    """One flow's way through plan, register, drive and wait, with the present held still."""
+def preview(store: Store, prepared: Prepared, data: Data, window: Window, now: float) -> Plan:
+    """Return what a run would be launched with at this moment; nothing is launched.
+
+    Raises:
+        ConflictError: a run of another version of the flow holds some of the units.
+    """
+    return _Choice(store, prepared, data, window, now).choose()[0]
+
+
+def _held(plan: Plan) -> Held:
+    return Held.of_planned(plan.planned)
+
+
+class _Choice:
+    """What falls to one run of a flow, with the present held still.
+
+    ``runs`` are those that were launched for it, ``theirs`` what others were at meanwhile, and
+    ``seen`` all runs that were active since.
+    """
 
     def __init__(
-        self, coordinator: Coordinator, prepared: Prepared, data: Data, window: Window, now: float
+        self, store: Store, prepared: Prepared, data: Data, window: Window, now: float
     ) -> None:
-        self._c = coordinator
-        self._store = coordinator.store
+        self._store = store
         self._prepared, self._data, self._window, self._now = prepared, data, window, now
         self.runs: list[Run] = []
-        self._seen: set[str] = set()
-        self._wheel = _Wheel(coordinator)
+        self.theirs = Held()
+        self.seen: set[str] = set()
 
-    def plan(self) -> Plan:
-        p = self._prepared
-        return make_plan(
-            p.name,
-            p.schedule,
-            self._store.state(p.name),
-            self._data,
-            self._window,
-            now=self._now,
-            start=p.start,
-            lag=p.lag,
+    @property
+    def meant(self) -> Held:
+        """What was launched, or left to others, so far."""
+        return Held.of(self.runs) | self.theirs
+
+    @property
+    def limit(self) -> int | None:
+        """How many units may still be launched; None for any number."""
+        limit = self._window.limit
+        return None if limit is None else limit - sum(run.units for run in self.runs)
+
+    def choose(self) -> tuple[Plan, Holds]:
+        """Return what falls to a new run, and by which state of who holds what."""
+        holds = self._store.holds(self._prepared.name)
+        active = tuple(r for r in holds.runs if r.status is RunStatus.ACTIVE)
+        # What failed while we were there is an answer; what had failed before is tried again.
+        failed = self._store.failed(self._prepared.name)
+        answered = Held.of_units(r.unit for r in failed if r.run in self.seen)
+        self.seen.update(run.id for run in active)
+        window = replace(self._window, limit=self.limit)
+        plan = self._plan(window, Taken(active, answered, self.meant))
+        self._refuse_conflict(plan, active)
+        return plan, holds
+
+    def left(self) -> tuple[Plan, Plan]:
+        """Return what is lacking of what was meant, and what a limit kept back."""
+        meant, done_once = self.meant, replace(self._window, force="", lookback=0, limit=None)
+        by_value = self._prepared.schedule is None
+        whole = replace(
+            done_once,
+            start=None,
+            end=None,
+            ranges=None if by_value else meant.time,
+            values=tuple(meant.values) if by_value else None,
+            only=frozenset(),
+            backfill=self._window.whole,
         )
+        plan = self._plan(whole)
+        left = replace(plan, parts=plan.without(meant)[1])
+        if self._window.limit is None:
+            return left, replace(left, parts=())
+        return left, self._plan(done_once).without(meant)[0]
 
-    def go(self) -> RunStatus | None:
-        """Work until nothing is left to do; return how a run was stopped from outside, if so."""
-        while True:
-            run, theirs, holds = self.register()
-            if run is not None:
-                self.runs.append(run)
-                status = self._wheel.drive(run)
-                if status is None:
-                    self.runs.remove(run)  # what is left of it is planned anew
-                elif status not in (RunStatus.DONE, RunStatus.FAILED):
-                    return status
-            elif theirs:
-                self._c.observer.waiting(theirs, holds.runs)
-                self._c.driver.drive(None, _TICK * 2)
-                self._wheel.reap()
-            else:
-                return None
+    def _plan(self, window: Window, taken: Taken | None = None) -> Plan:
+        return self._prepared.plan(self._store, self._data, window, self._now, taken)
 
-    def register(self) -> tuple[Run | None, tuple[Part, ...], Holds]:
-        for _ in range(_TRIES):
-            holds = self._store.holds(self._prepared.name)
-            active = [r for r in holds.runs if r.status is RunStatus.ACTIVE]
-            # What failed while we were there is an answer; what had failed before is tried again.
-            failed = self._store.failed(self._prepared.name)
-            answered = Held.of_units(r.unit for r in failed if r.run in self._seen)
-            plan, _ = self.plan().without(answered)
-            self._seen.update(run.id for run in active)
-            self._refuse_conflict(plan, active)
-            mine, theirs = plan.without(Held.of(active))
-            if not mine.parts:
-                return None, theirs, holds
-            run = self._new_run(mine)
-            if self._store.register(run, holds.version):
-                self._seen.add(run.id)
-                return run, theirs, holds
-        raise ConflictError(
-            f"Other runs of flow {self._prepared.name!r} keep starting and ending; try again."
-        )
-
-    def _refuse_conflict(self, plan: Plan, active: list[Run]) -> None:
-        schedule = str(plan.schedule) if plan.schedule else ""
+    def _refuse_conflict(self, plan: Plan, active: Iterable[Run]) -> None:
+        wanted = [p for p in plan.parts if p.reason is not Reason.LOOKBACK]
+        shapes = {str(plan.schedule) if plan.schedule else ""}
+        shapes.update(getattr(p.planned, "schedule", "") for p in (*wanted, *plan.theirs))
+        taken = {hold.run for hold in plan.held}
         for run in active:
             texts = {getattr(p, "schedule", "") for p in run.planned}
-            same = run.fingerprint == self._prepared.fingerprint and texts <= {
-                schedule,
-                *(getattr(p, "schedule", "") for p in plan.planned),
-            }
-            _, taken = plan.without(Held.of([run]))
-            if taken and not same:
+            same = run.fingerprint == self._prepared.fingerprint and texts <= shapes
+            if run.id in taken and not same:
                 raise ConflictError(
                     f"Run {run.id} holds units of flow {run.flow!r} under another version of its "
                     "SQL or schedule; wait until it ends, or stop it, and run again."
                 )
+
+
+class _Pass(_Choice):
+    """One flow's way through plan, register, drive and wait."""
+
+    def __init__(
+        self, coordinator: Coordinator, prepared: Prepared, data: Data, window: Window, now: float
+    ) -> None:
+        super().__init__(coordinator.store, prepared, data, window, now)
+        self._c = coordinator
+        self._wheel = _Wheel(coordinator)
+
+    def go(self, launch: Launch) -> RunStatus | None:
+        """Work until nothing is left to do; return how a run was stopped from outside, if so."""
+        while launch.run is not None or launch.plan.held:
+            if launch.run is not None:
+                status = self._wheel.drive(launch.run)
+                if status is None:
+                    self.runs.remove(launch.run)  # what is left of it is planned anew
+                elif status not in (RunStatus.DONE, RunStatus.FAILED):
+                    return status
+            else:
+                self._c.observer.waiting(launch.plan.theirs, launch.holders)
+                self._c.driver.drive(None, _TICK * 2)
+                self._wheel.reap()
+            if self.limit == 0:
+                break
+            launch = self.register()
+        return None
+
+    def register(self) -> Launch:
+        for _ in range(_TRIES):
+            plan, holds = self.choose()
+            run = self._new_run(plan) if plan.parts else None
+            if run is None or self._register(run, holds, plan):
+                self.theirs |= Held.of_planned(part.planned for part in plan.theirs)
+                return Launch(plan, run, holds.runs)
+        raise ConflictError(
+            f"Other runs of flow {self._prepared.name!r} keep starting and ending; try again."
+        )
+
+    def _register(self, run: Run, holds: Holds, plan: Plan) -> bool:
+        self.runs.append(run)  # now: an interrupt may come before the answer
+        if not self._store.register(run, holds.version, self._again(plan)):
+            self.runs.remove(run)
+            return False
+        self.seen.add(run.id)
+        return True
+
+    def _again(self, plan: Plan) -> Again | None:
+        """What registering the plan restates: what is forced, by hand, and the look-back."""
+        forced = [p.planned for p in plan.parts if p.reason is Reason.FORCED]
+        span = Held.of_planned(forced).time.span
+        values = [one.value for one in forced if isinstance(one, PlannedValue)]
+        what = format_interval(*span, self._prepared.timezone) if span else ", ".join(values)
+        reason = self._window.force
+        return again_of(plan, reason, Change(self._c.actor, "force", what, reason))
 
     def _new_run(self, plan: Plan) -> Run:
         return Run(
@@ -284,10 +373,14 @@ class _Wheel:
         counts = self._store.counts(run.id)
         if counts.units:
             self._c.observer.progress(run, counts)
-        if self.reap() or counts.done + counts.failed >= counts.units:
-            current = self._store.run(run.id)
-            return None if current is None else current.status
-        return RunStatus.ACTIVE
+        if not self.reap() and counts.done + counts.failed < counts.units:
+            return RunStatus.ACTIVE
+        current = self._store.run(run.id)
+        if current is None:
+            return None
+        if current.status is RunStatus.PAUSED and self._c.owner and counts.running:
+            return RunStatus.ACTIVE  # nobody else would let what runs come to its end
+        return current.status
 
     def reap(self) -> bool:
         """Put back, once a second, the units of the dead; return whether it was time."""

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,11 +21,15 @@ from seeknal.errors import (
     InterruptedRunError,
     LeaseLostError,
     PermanentQueryError,
+    QueryError,
     SeeknalError,
     StoreUnavailableError,
 )
+from seeknal.failing import pause_if_hopeless
+from seeknal.heartbeat import Heartbeat, Holding
 from seeknal.outputs.parquet import ParquetOutput
 from seeknal.stores.base import Overlap, Store
+from seeknal.workflow.durations import format_duration
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import Claim, Run, UnitResult
@@ -64,84 +68,6 @@ class Job:
     fingerprint: str
     options: Mapping[str, Any]
     partition: Callable[[Unit], str | None]
-
-
-class _Holding:
-    """A claim that a heartbeat keeps alive, and how to interrupt its query."""
-
-    def __init__(self, claim: Claim, interrupt: Callable[[], None]) -> None:
-        self.claim = claim
-        self.interrupt = interrupt
-        self.lost = False
-
-
-class Heartbeat:
-    """Renews every lease that this process holds, at a third of the lease.
-
-    A refused renewal interrupts the unit's query; an unreachable store does not, because
-    nobody else can have claimed the unit meanwhile.
-    """
-
-    def __init__(self, store: Store, lease: float) -> None:
-        self._store = store
-        self.lease = lease
-        self._held: set[_Holding] = set()
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def hold(self, claim: Claim, interrupt: Callable[[], None]) -> Iterator[_Holding]:
-        """Keep a claim's lease alive within the block."""
-        holding = _Holding(claim, interrupt)
-        with self._lock:
-            self._held.add(holding)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-                self._thread.start()
-        try:
-            yield holding
-        finally:
-            with self._lock:
-                self._held.discard(holding)
-
-    def interrupt(self) -> None:
-        """Interrupt every query that runs under a lease of this process."""
-        with self._lock:
-            for holding in self._held:
-                holding.interrupt()
-
-    def release(self) -> None:
-        """Hand back every lease that is held, without waiting for its query."""
-        with self._lock:
-            held = list(self._held)
-        for holding in held:
-            self._store.release(holding.claim)
-
-    def close(self) -> None:
-        """Stop renewing."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._stop.wait(self.lease / 3):
-            with self._lock:
-                held = list(self._held)
-            for holding in held:
-                self._renew(holding)
-
-    def _renew(self, holding: _Holding) -> None:
-        try:
-            kept = self._store.renew(holding.claim, self.lease)
-        except Exception:
-            # Whatever it was: every lease of this process hangs on this thread, and the next
-            # beat asks again.
-            return
-        with self._lock:
-            if not kept and holding in self._held:
-                holding.lost = True
-                holding.interrupt()
 
 
 class Workbench:
@@ -230,9 +156,16 @@ class Workbench:
         self.stopping.set()
         self.heartbeat.release()
 
+    @property
+    def stuck(self) -> frozenset[int]:
+        """Threads whose attempt is over while their query goes on, deaf to interrupts."""
+        return self.heartbeat.stuck
+
     def close(self) -> None:
         """Stop the heartbeat and let go of the engine."""
         self.heartbeat.close()
+        if self.stuck:
+            self.engine.abandon()
         self.engine.close()
 
 
@@ -294,26 +227,36 @@ class Seat:
         job = self._bench.job(claim.run)
         session = self._session(job)
         started = time.monotonic()
-        with self._bench.heartbeat.hold(claim, session.interrupt) as holding:
+        timeout = job.options.get("timeout")
+        holding = Holding(
+            claim, session.interrupt, timeout, lambda: self._fail(claim, _late(timeout, deaf=True))
+        )
+        with self._bench.heartbeat.hold(holding):
             try:
                 if self._bench.stopping.is_set():
                     raise InterruptedRunError("The run was asked to stop.")
-                rows, size = self._produce(job, session, claim)
+                rows, size = self._produce(job, session, holding)
             except Exception as error:
                 if holding.lost:
                     raise LeaseLostError(f"The lease on {claim.unit} was lost.") from error
+                if holding.late and isinstance(error, InterruptedRunError):
+                    raise _late(timeout) from error
                 raise
             result = UnitResult(rows, size, time.monotonic() - started)
             self._bench.insist(lambda: self._store.complete(claim, job.fingerprint, result))
 
-    def _produce(self, job: Job, session: Session, claim: Claim) -> tuple[int, int]:
+    def _produce(self, job: Job, session: Session, holding: Holding) -> tuple[int, int]:
+        claim = holding.claim
         sql = render(job.query, claim.unit, job.partition(claim.unit))
         if job.output is None:
             # There is nothing to fence: completing refuses an old token by itself.
-            return session.run(sql), 0
+            rows = session.run(sql)
+            holding.in_time()
+            return rows, 0
         staged = job.output.stage(claim.unit, claim.token)
         try:
             rows = session.copy(sql, staged, _provenance(job, claim, self._bench.heartbeat.lease))
+            holding.in_time()
             size = staged.stat().st_size
             self._publish(job.output, staged, claim)
         finally:
@@ -355,7 +298,17 @@ class Seat:
             self._bench.insist(lambda: self._store.fail(claim, text, wait))
         except LeaseLostError:
             return Outcome.LOST
+        with suppress(StoreUnavailableError):  # the next failure will tell as well
+            pause_if_hopeless(self._store, claim.run, options)
         return Outcome.FAILED
+
+
+def _late(timeout: float | None, *, deaf: bool = False) -> QueryError:
+    return QueryError(
+        f"The attempt took longer than its timeout of {format_duration(int(timeout or 0))}"
+        f"{', and its query ignores that it was interrupted' if deaf else ''}; give it more time "
+        "with --timeout, or make its SQL faster."
+    )
 
 
 def backoff(base: float, attempt: int) -> float:

@@ -1,33 +1,67 @@
-"""When the first units of a run all fail the same way, going on would only make it worse."""
+"""When a run pauses itself: going on would only make it worse, or is not wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from seeknal.alike import kind_of
 from seeknal.stores.base import Store
-from seeknal.workflow.state import Event, RunStatus
+from seeknal.workflow.state import Counts, Event, Run, RunStatus
 
 # How many first units must have failed, unless the run's option ``pause_after`` says otherwise.
 PAUSE_AFTER: Final = 5
 _EVENTS: Final = 1000
+# So many events of a run are kept, or a few more.
+_KEPT: Final = 10_000
 
 
-def pause_if_hopeless(store: Store, run_id: str) -> bool:
-    """Pause a run whose first units all failed the same way; return whether it was paused.
+def pause_if_hopeless(store: Store, run_id: str, options: Mapping[str, Any]) -> bool:
+    """Pause a run that is not to go on after an attempt failed; return whether it was paused.
 
-    A run that somebody resumed is given as many units again.
+    One whose first units all failed the same way, and one of which ``stop_after`` units failed
+    for good. A run that somebody resumed is given as many units again.
     """
-    if store.counts(run_id).done:
+    counts = store.counts(run_id)
+    if counts.done and counts.failed < options.get("stop_after", math.inf):
         return False
     run = store.run(run_id)
-    if run is None or run.status is not RunStatus.ACTIVE:
-        return False
-    limit = int(run.options.get("pause_after", PAUSE_AFTER))
-    if limit <= 0 or not common_failure(store.events(run_id, limit=_EVENTS), limit):
+    if run is None or run.status is not RunStatus.ACTIVE or not _why(store, run, counts):
         return False
     return store.set_status(run_id, RunStatus.PAUSED)
+
+
+def why_paused(store: Store, run: Run) -> str:
+    """Return why a run paused itself, as the end of a sentence; '' if it did not.
+
+    A local run that paused itself is interrupted as soon as its command has ended.
+    """
+    if run.status not in (RunStatus.PAUSED, RunStatus.INTERRUPTED):
+        return ""
+    return _why(store, run, store.counts(run.id))
+
+
+def _why(store: Store, run: Run, counts: Counts) -> str:
+    stop_after = run.options.get("stop_after", math.inf)
+    if counts.failed >= stop_after:
+        failed = _failed_since_resumed(store, run, counts)
+        if failed >= stop_after:
+            return f"{failed:,} of its units failed, and it was to stop after {stop_after:,}."
+    limit = int(run.options.get("pause_after", PAUSE_AFTER))
+    if counts.done or limit <= 0:
+        return ""
+    error = common_failure(store.events(run.id, limit=_EVENTS), limit)
+    return error and f"all of its first units failed the same way: {error}"
+
+
+def _failed_since_resumed(store: Store, run: Run, counts: Counts) -> int:
+    failed = 0
+    for event in store.recent(run.id, _KEPT):
+        if event.kind == RunStatus.ACTIVE:
+            return failed
+        failed += event.kind == "failed"
+    return counts.failed
 
 
 def common_failure(events: Iterable[Event], limit: int = PAUSE_AFTER) -> str:

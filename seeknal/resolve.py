@@ -15,7 +15,7 @@ from seeknal.errors import ConfigError, UsageError
 from seeknal.execute import Job
 from seeknal.flow import Flow
 from seeknal.outputs.parquet import RESERVED_COLUMNS, ParquetOutput
-from seeknal.plan import Data, Plan, Window, make_plan
+from seeknal.plan import Data, Plan, Taken, Window, make_plan
 from seeknal.project import Project
 from seeknal.stores.base import Store
 from seeknal.workflow.instants import parse_instant
@@ -54,11 +54,13 @@ class Prepared:
                 return Data(values=tuple(values(session)))
             return Data(extent=extent(session))
 
-    def plan(self, store: Store, data: Data, window: Window, now: float) -> Plan:
+    def plan(
+        self, store: Store, data: Data, window: Window, now: float, taken: Taken | None = None
+    ) -> Plan:
         """Plan a window by the flow's present state; ``now`` in UTC seconds."""
         return make_plan(
             self.name, self.schedule, store.state(self.name), data, window,
-            now=now, start=self.start, lag=self.lag,
+            now=now, start=self.start, lag=self.lag, taken=taken or Taken(),
         )  # fmt: skip
 
 
@@ -79,7 +81,7 @@ def prepare(project: Project, flow: Flow, engine: Engine) -> Prepared:
     output_of(project, flow)
     query = query_of(project, flow)
     with engine.session(query) as session:
-        sample = None if flow.by_value else _namer(flow)(_SAMPLE)
+        sample = None if flow.by_value else namer(flow)(_SAMPLE)
         reserved = () if flow.output.kind == "none" else RESERVED_COLUMNS
         check(session, by_value=flow.by_value, partition=sample, reserved=reserved)
     return _prepared(flow, query)
@@ -157,10 +159,10 @@ def load_job(project: Project, run: Run) -> Job:
     output = output_of(project, flow)
     if output is not None:
         output.sweep()
-    return Job(run.id, query_of(project, flow), output, run.fingerprint, run.options, _namer(flow))
+    return Job(run.id, query_of(project, flow), output, run.fingerprint, run.options, namer(flow))
 
 
-def _namer(flow: Flow) -> Callable[[Unit], str | None]:
+def namer(flow: Flow) -> Callable[[Unit], str | None]:
     """Return what names a unit's partition: its value, or its start by the flow's format."""
     if flow.partition_format is None:
         return _value

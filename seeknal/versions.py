@@ -5,15 +5,15 @@ Everything here is a pure function of the flow, its state and the specs that its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seeknal.engine.changes import UNCHANGED, UNKNOWN, Difference, compare
 from seeknal.flow import Flow
-from seeknal.plan import count_shaped
 from seeknal.resolve import fingerprint_of
-from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.intervals import IntervalSet, count_units
+from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import CompletedValue, Completion, FlowState, Origin
 
 Specs = Mapping[str, Mapping[str, Any]]
@@ -33,9 +33,14 @@ class Version:
     restated: int
 
     @property
+    def shapes(self) -> list[tuple[Schedule, IntervalSet]]:
+        """The time of its intervals, by the schedule that they are of."""
+        return _shapes(self.completions)
+
+    @property
     def units(self) -> int:
         """How many units it made that are not restated."""
-        return count_shaped(self.completions) + len(self.values)
+        return _count(self.completions) + len(self.values)
 
     @property
     def is_due(self) -> bool:
@@ -59,7 +64,7 @@ def versions(flow: Flow, state: FlowState, specs: Specs) -> tuple[Version, ...]:
         named = [v.value for v in values if v.fingerprint == fingerprint]
         left = tuple(_less(mine, state.restated))
         kept = tuple(v for v in named if v not in state.restated_values)
-        restated = count_shaped(mine) - count_shaped(left) + len(named) - len(kept)
+        restated = _count(mine) - _count(left) + len(named) - len(kept)
         version = Version(fingerprint, _difference(flow, fingerprint, specs), left, kept, restated)
         found.append(version)
     return tuple(found)
@@ -105,6 +110,21 @@ def _fingerprints(stretches: list[Completion], values: list[CompletedValue]) -> 
     return list(
         dict.fromkeys([*(c.fingerprint for c in stretches), *(v.fingerprint for v in values)])
     )
+
+
+def _shapes(completions: Sequence[Completion]) -> list[tuple[Schedule, IntervalSet]]:
+    texts = dict.fromkeys(c.schedule for c in completions)
+    return [
+        (
+            Schedule.parse(each),
+            IntervalSet((c.start, c.end) for c in completions if c.schedule == each),
+        )
+        for each in texts
+    ]
+
+
+def _count(completions: Sequence[Completion]) -> int:
+    return sum(count_units(schedule, stretch) for schedule, stretch in _shapes(completions))
 
 
 def _less(completions: list[Completion], restated: IntervalSet) -> Iterator[Completion]:

@@ -19,6 +19,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.log import current_process_index
 
 from seeknal.config import load_settings
+from seeknal.engine.machine import processors
 from seeknal.errors import SeeknalError
 from seeknal.executors.celery import make_app
 from worker import broker
@@ -67,10 +68,12 @@ if settings.metrics_port is not None:
 
 
 def _assemble(sender: Any, **_: Any) -> None:
-    slots = sender.concurrency if isinstance(sender.concurrency, int) else os.cpu_count() or 1
-    crew.assemble(sender.hostname, slots)
+    if not isinstance(sender.concurrency, int):
+        sender.concurrency = processors()
+    crew.assemble(sender.hostname, sender.concurrency)
     # Nobody listens to what these would tell, and each costs connections and a second at start.
-    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+    # Heartbeats stay: without them Celery sends no event at all, and Flower shows nothing.
+    sender.options.update(without_gossip=True, without_mingle=True)
 
 
 def _attend(sender: Any, **_: Any) -> None:

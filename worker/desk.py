@@ -21,7 +21,6 @@ from seeknal.errors import DataUnavailableError, SeeknalError
 from seeknal.execute import Job, Outcome, Seat, Workbench
 from seeknal.executors.celery import Publisher
 from seeknal.executors.dispatch import Dispatcher
-from seeknal.failing import pause_if_hopeless
 from seeknal.flow import Flow
 from seeknal.home import Home
 from seeknal.project import Project
@@ -112,8 +111,6 @@ class Desk:
             if not isinstance(claim, Claim):
                 return self._give_way(here, claim, message, sent)
             outcome = here.seat().execute(claim)
-            if outcome is Outcome.FAILED:
-                pause_if_hopeless(here.store, message.run)
             here.dispatcher.feed_if_low(message.run)
             if outcome is Outcome.UNSEEN:
                 self._slate.missed(here.bench.lacks)
@@ -197,6 +194,9 @@ class Desk:
             time.sleep(_WATCH)
             if self._slate.overdue > 0:
                 self._interrupt()
+            elif self._is_stuck():
+                # What it was at has failed by now; whoever follows in its place is free.
+                os._exit(1)
             elif self._is_idle() or self._is_full():
                 with self._lock:
                     if not self._busy:
@@ -217,6 +217,11 @@ class Desk:
             for project in list(self._projects.values()):
                 project.bench.hand_back()
             os._exit(1)
+
+    def _is_stuck(self) -> bool:
+        """Whether all that runs are queries that outlived their attempts."""
+        stuck = sum(len(project.bench.stuck) for project in list(self._projects.values()))
+        return stuck > 0 and stuck == self._busy
 
     def _is_idle(self) -> bool:
         return not self._busy and time.monotonic() - self._last > _IDLE

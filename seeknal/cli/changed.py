@@ -15,7 +15,6 @@ from seeknal.flow import Flow
 from seeknal.versions import Version, other, ranges, versions
 from seeknal.workflow.instants import format_instant
 from seeknal.workflow.intervals import IntervalSet, count_units
-from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import FlowState
 
 
@@ -120,7 +119,7 @@ class _Changes:
 
     def _lines(self, version: Version) -> list[str]:
         lines = [f"  {value}" for value in version.values]
-        for schedule, stretch in _shapes(version):
+        for schedule, stretch in version.shapes:
             lines += text.interval_lines(schedule, stretch, self.flow.timezone, every=False)
         return lines
 
@@ -173,7 +172,7 @@ class _Changes:
                     **text.interval_json(start, end, zone),
                     "units": count_units(schedule, IntervalSet([(start, end)])),
                 }
-                for schedule, stretch in _shapes(version)
+                for schedule, stretch in version.shapes
                 for start, end in stretch
             ],
             "partitions": list(version.values),
@@ -183,15 +182,3 @@ class _Changes:
 def _can_be_typed(value: str) -> bool:
     """Return whether ``--partitions`` can name a value."""
     return bool(value) and value == value.strip() and "," not in value
-
-
-def _shapes(version: Version) -> list[tuple[Schedule, IntervalSet]]:
-    """Return the time of a version's intervals, by the schedule that they are of."""
-    texts = dict.fromkeys(c.schedule for c in version.completions)
-    return [
-        (
-            Schedule.parse(each),
-            IntervalSet((c.start, c.end) for c in version.completions if c.schedule == each),
-        )
-        for each in texts
-    ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.workspace import Workspace
+from seeknal.engine.machine import processors
 from seeknal.execute import Workbench
 from seeknal.executors.local import LocalExecutor
 from seeknal.resolve import load_job
@@ -37,7 +37,7 @@ def executing(space: Workspace, interrupts: Interrupts, workers: int | None) -> 
     interrupts.hand_back = bench.hand_back
     space.touch()
     try:
-        with LocalExecutor(space.store, bench, workers or os.cpu_count() or 1) as executor:
+        with LocalExecutor(space.store, bench, workers or processors()) as executor:
             yield Here(executor, owner)
     finally:
         bench.close()

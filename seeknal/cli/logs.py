@@ -35,12 +35,12 @@ def logs(
     project: ProjectName = None,
     as_json: Json = False,
 ) -> None:
-    """Show the attempts at one unit: when, where, how long, and what went wrong.
+    """Show the attempts at one unit, and what went wrong.
 
-    \\b
+    \b
     Examples:
       seeknal logs 2024-01-04
-      seeknal logs "2024-01-04T05:00 to 2024-01-04T06:00" --flow events_flow
+      seeknal logs "2024-01-04T05:00 to 2024-01-04T06:00" --flow hourly
       seeknal logs EU --flow by_region --json
     """
     from seeknal.cli.logbook import show_logs

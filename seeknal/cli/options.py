@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seeknal.cli import names
+from seeknal.errors import TimeError
+from seeknal.workflow.durations import parse_duration
 
 
 def read_metrics_port(typed: str) -> str:
@@ -124,3 +127,29 @@ End = Annotated[
         "--end", metavar="DATE", help="Date or ISO datetime where the range ends, exclusive."
     ),
 ]
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return what reads one of some words."""
+
+    def read(typed: str) -> str:
+        if typed not in words:
+            raise typer.BadParameter(f"{typed!r} is not one of {', '.join(words)}")
+        return typed
+
+    return read
+
+
+def duration(least: int) -> Callable[[str], int]:
+    """Return what reads a duration of at least so many seconds."""
+
+    def read(typed: str) -> int:
+        try:
+            seconds = parse_duration(typed)
+        except TimeError as error:
+            raise typer.BadParameter(str(error)) from None
+        if seconds < least:
+            raise typer.BadParameter(f"{typed!r} is shorter than {least}s")
+        return seconds
+
+    return read

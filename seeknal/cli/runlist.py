@@ -16,10 +16,10 @@ from seeknal.cli.runtext import (
     progress,
     run_json,
     running_json,
-    why_paused,
     worker_name,
     zone_of,
 )
+from seeknal.failing import why_paused
 from seeknal.lookout import Lookout
 from seeknal.view import View
 from seeknal.workflow.instants import format_interval
@@ -60,7 +60,7 @@ def show_run(where: Where, run_id: str, *, as_json: bool) -> None:
     for line in _summary(view):
         text.show(f"  {line}")
     if why:
-        text.show(f"  It paused itself: its first units all failed the same way: {why}")
+        text.show(f"  It paused itself, because {why}")
     _show_running(view)
     _show_failures(view, kinds, len(failed), retry)
 

@@ -3,64 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from shlex import quote
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from seeknal.cli import text
+from seeknal.cli.asked import Asked
 from seeknal.cli.changed import warn_mixed
 from seeknal.cli.here import Here, executing
 from seeknal.cli.interrupts import Interrupts
+from seeknal.cli.leftout import say_left_out
+from seeknal.cli.outcome import conclude, report_json, since
+from seeknal.cli.preview import preview_json, show_preview
 from seeknal.cli.progress import Progress
-from seeknal.cli.workspace import Workspace, window_of
-from seeknal.coordinator import Coordinator, Report
+from seeknal.cli.task import Task
+from seeknal.cli.workspace import Workspace
+from seeknal.coordinator import Coordinator, Report, preview
 from seeknal.errors import InterruptedRunError, UnknownNameError, UsageError
-from seeknal.execute import MAX_ATTEMPTS
 from seeknal.flow import Flow
 from seeknal.plan import Data, Part, Plan, Window
-from seeknal.resolve import Prepared, output_of
+from seeknal.resolve import output_of
 from seeknal.spec import sentence, suggest
-from seeknal.workflow.instants import format_instant
-from seeknal.workflow.state import Counts, Run, RunStatus
-
-_ERRORS_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of ``seeknal run``."""
-
-    project_path: Path | None
-    flows: list[str]
-    start_date: str | None
-    end_date: str | None
-    partitions: str | None
-    backfill: bool
-    include_empty: bool
-    workers: int | None
-    dry_run: bool
-    every: bool
-    as_json: bool
-    redis: str | None = None
-    detach: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One flow, with what is asked of it and what its data holds; ``alone`` is the only one."""
-
-    prepared: Prepared
-    window: Window
-    data: Data
-    alone: bool = True
-
-    @property
-    def zone(self) -> str:
-        """The flow's time zone."""
-        return self.prepared.timezone
+from seeknal.workflow.state import Counts, Run
 
 
 def run_flows(asked: Asked) -> int:
@@ -68,6 +30,7 @@ def run_flows(asked: Asked) -> int:
 
     Every flow is checked before the first one starts.
     """
+    asked.check()
     with Interrupts().caught() as interrupts:
         try:
             return _run_all(asked, interrupts)
@@ -114,14 +77,7 @@ def is_shared(space: Workspace, asked: Asked) -> bool:
 
 def _task(space: Workspace, asked: Asked, name: str, *, alone: bool) -> Task:
     flow = space.project.flow(name)
-    window = window_of(
-        flow,
-        asked.start_date,
-        asked.end_date,
-        asked.partitions,
-        backfill=asked.backfill,
-        include_empty=asked.include_empty,
-    )
+    window = asked.window(flow)
     prepared, data = space.ready(flow)
     warn_mixed(space, flow, asked.project_path)
     _refuse_unknown(space, flow, window, data)
@@ -143,17 +99,13 @@ def _refuse_unknown(space: Workspace, flow: Flow, window: Window, data: Data) ->
 
 
 def _dry_run(space: Workspace, asked: Asked, tasks: Sequence[Task], now: float) -> int:
-    plans = [(t, t.prepared.plan(space.store, t.data, t.window, now)) for t in tasks]
+    plans = [(t, preview(space.store, t.prepared, t.data, t.window, now)) for t in tasks]
     if asked.as_json:
-        text.show_json({"flows": [text.plan_json(plan, t.zone) for t, plan in plans]})
+        text.show_json({"flows": [preview_json(plan, t.zone) for t, plan in plans]})
         return 0
     for task, plan in plans:
-        if plan.parts:
-            text.show(f"Would process {text.what(plan, plan.flow)}:")
-            text.show_lines(text.plan_lines(plan, task.zone), every=asked.every)
-        else:
-            text.show(f"Nothing to do for {plan.flow}.")
-        _say_left_out(task, plan, asked)
+        show_preview(plan, task.zone, every=asked.every)
+        say_left_out(task, plan, asked)
     return 0
 
 
@@ -166,9 +118,9 @@ def _run(
             output.check()
     reports: list[tuple[Task, Report]] = []
     with executing(space, interrupts, asked.workers) as here:
-        for task in tasks:
-            interrupts.advice = f"Go on with: {_command(asked, asked.flows)}"
-            report = _run_one(space, asked, task, here, now)
+        for number, task in enumerate(tasks):
+            watcher = Watcher(task, asked, _Advice(asked, tasks, number, interrupts))
+            report = _run_one(space, asked, task, here, watcher, now)
             reports.append((task, report))
             if not asked.as_json:
                 conclude(task, report, asked)
@@ -177,15 +129,16 @@ def _run(
     return 0 if all(report.complete for _, report in reports) else 1
 
 
-def _run_one(space: Workspace, asked: Asked, task: Task, here: Here, now: float) -> Report:
-    watcher = Watcher(task, asked)
+def _run_one(
+    space: Workspace, asked: Asked, task: Task, here: Here, watcher: Watcher, now: float
+) -> Report:
     coordinator = Coordinator(
         space.store,
         here.executor,
         watcher,
         actor=space.actor,
         owner=here.owner,
-        options={"max_attempts": MAX_ATTEMPTS},
+        options=asked.options(),
     )
     try:
         return coordinator.run(task.prepared, task.data, task.window, now)
@@ -193,26 +146,59 @@ def _run_one(space: Workspace, asked: Asked, task: Task, here: Here, now: float)
         watcher.close()
 
 
+class _Advice:
+    """How to go on, should the command be interrupted: what is launched needs no force any more."""
+
+    def __init__(
+        self, asked: Asked, tasks: Sequence[Task], number: int, interrupts: Interrupts
+    ) -> None:
+        self._asked, self._interrupts = asked, interrupts
+        self._task = tasks[number]
+        self._names = [task.prepared.name for task in tasks]
+        self._launched = number
+        self._give("")
+
+    def __call__(self, plan: Plan) -> None:
+        """Note that the flow's run is launched."""
+        self._launched += 1
+        self._give(since(self._task, plan, self._asked))
+
+    def _give(self, since_when: str) -> None:
+        asked = self._asked
+        names, rest = self._names[: self._launched], self._names[self._launched :]
+        if not (asked.force or asked.lookback):
+            commands = [asked.going_on(asked.flows)]
+        else:
+            commands = [asked.going_on(names, since_when)] if names else []
+            commands += [asked.again(rest)] if rest else []
+        self._interrupts.advice = f"Go on with: {' && '.join(commands)}"
+
+
 class Watcher:
     """Shows one flow's run as it goes."""
 
-    def __init__(self, task: Task, asked: Asked) -> None:
+    def __init__(
+        self, task: Task, asked: Asked, launched: Callable[[Plan], None] | None = None
+    ) -> None:
         self._task = task
         self._asked = asked
+        self._launched = launched
         self._progress = Progress(task.prepared.name, quiet=asked.as_json)
         self._waited: set[str] = set()
 
     def planned(self, plan: Plan) -> None:
         """Say what will be run, and what will not, and why."""
+        if self._launched is not None:
+            self._launched(plan)
         if self._asked.as_json:
             return
         if plan.parts:
             where = text.parts_span(plan.parts, self._task.zone)
             whose = "" if self._task.alone else plan.flow
             text.show(f"Processing {text.what(plan, whose)} ({where})")
-        else:
+        elif not plan.held:
             text.show(f"Nothing to do for {plan.flow}.")
-        _say_left_out(self._task, plan, self._asked)
+        say_left_out(self._task, plan, self._asked)
 
     def progress(self, run: Run, counts: Counts) -> None:
         """Move the bar."""
@@ -229,129 +215,3 @@ class Watcher:
     def close(self) -> None:
         """Leave the bar as it stands."""
         self._progress.close()
-
-
-def _say_left_out(task: Task, plan: Plan, asked: Asked) -> None:
-    if plan.beyond and plan.schedule:
-        where = text.span(plan.beyond, task.zone)
-        latest = task.data.extent and format_instant(int(task.data.extent[1]), task.zone)
-        why = f"the data ends at {latest}" if latest else "the input has no rows"
-        text.say(
-            f"Not run: {text.count(plan.schedule, plan.beyond)} ({where}), because {why}; "
-            "--include-empty runs them."
-        )
-    if plan.cut and task.data.extent and plan.parts:
-        latest = format_instant(int(task.data.extent[1]), task.zone)
-        text.say(
-            f"Note: the data ends at {latest}, within the last interval; if more of it is "
-            "still to come, set data_lag in the flow, or restate the interval later."
-        )
-    if plan.absent:
-        text.say(
-            f"Not run: {text.plural(len(plan.absent), 'partition')} not in the data "
-            f"({text.listed(plan.absent)}); --include-empty runs them."
-        )
-    if plan.gaps and plan.schedule:
-        text.say(
-            f"{text.count(plan.schedule, plan.gaps, 'older missing interval')} "
-            f"({text.span(plan.gaps, task.zone)}); fill with: {_fill(task, asked)}"
-        )
-    if plan.waiting:
-        text.say(
-            f"{text.plural(plan.waiting, f'restated {plan.noun}')} left for a backfill; run with: "
-            f"{_fill(task, asked)}"
-        )
-
-
-def _fill(task: Task, asked: Asked) -> str:
-    return text.command(f"seeknal run --backfill --flow {task.prepared.name}", asked.project_path)
-
-
-def _command(asked: Asked, flows: Sequence[str]) -> str:
-    """The command that goes on where this one stopped."""
-    words = ["seeknal run", *(f"--flow {name}" for name in flows)]
-    if asked.backfill:
-        words.append("--backfill")
-    for option, value in (
-        ("--start-date", asked.start_date),
-        ("--end-date", asked.end_date),
-        ("--partitions", asked.partitions),
-    ):
-        if value:
-            words.append(f"{option} {quote(value)}")
-    if asked.include_empty:
-        words.append("--include-empty")
-    if asked.redis is not None:
-        from seeknal.stores.redis_errors import address_of
-
-        words.append(f"--redis {quote(address_of(asked.redis))}")  # without its password
-    return text.command(" ".join(words), asked.project_path)
-
-
-def conclude(task: Task, report: Report, asked: Asked) -> None:
-    """Print how a flow's run came out."""
-    if report.counts:
-        text.show(_summary(report))
-    if report.taken_back:
-        text.say(
-            f"Taken back: {text.span(report.taken_back, task.zone)}, which was done in longer "
-            f"intervals that were partly done again; fill with: {_fill(task, asked)}"
-        )
-    if report.complete:
-        return
-    if report.stopped is RunStatus.PAUSED:
-        text.say(f"Run {report.runs[-1].id} is paused.")
-    elif report.stopped is not None:
-        text.say(f"Run {report.runs[-1].id} was {report.stopped} by somebody else.")
-    _say_failures(task, report, asked)
-    text.say(
-        f"Left to do: {text.what(report.left)} "
-        f"({text.parts_span(report.left.parts, task.zone)}). "
-        f"Go on with: {_command(asked, [task.prepared.name])}"
-    )
-
-
-def _summary(report: Report) -> str:
-    total = Counter[str]()
-    for counts in report.counts:
-        total.update(
-            done=counts.done,
-            failed=counts.failed,
-            rows=counts.rows,
-            bytes=counts.bytes,
-            retries=counts.retries,
-        )
-    busy = sum(counts.busy for counts in report.counts)
-    run = report.runs[-1]
-    extra = f", {text.plural(total['retries'], 'retry')}" if total["retries"] else ""
-    failed = f", {total['failed']:,} failed" if total["failed"] else ""
-    return (
-        f"Run {run.id}: {total['done']:,} done{failed}, {text.plural(total['rows'], 'row')}, "
-        f"{text.size(total['bytes'])}, {busy:.1f} s of work{extra}."
-    )
-
-
-def _say_failures(task: Task, report: Report, asked: Asked) -> None:
-    for record in report.failed[:_ERRORS_SHOWN]:
-        text.say(
-            f"Failed: {text.unit_name(record.unit, task.zone)} after "
-            f"{text.plural(record.attempts, 'attempt')}: {record.error}"
-        )
-    if len(report.failed) > _ERRORS_SHOWN:
-        words = f"seeknal intervals failed --flow {task.prepared.name}"
-        more = len(report.failed) - _ERRORS_SHOWN
-        text.say(f"... and {more:,} more: {text.command(words, asked.project_path)}")
-
-
-def report_json(task: Task, report: Report) -> dict[str, Any]:
-    """Return how a flow's run came out, as JSON."""
-    return {
-        **text.plan_json(report.plan, task.zone),
-        "complete": report.complete,
-        "runs": [run.id for run in report.runs],
-        "done": sum(c.done for c in report.counts),
-        "rows": sum(c.rows for c in report.counts),
-        "bytes": sum(c.bytes for c in report.counts),
-        "failed": [text.record_json(record, task.zone) for record in report.failed],
-        "left": text.plan_json(report.left, task.zone)["units"],
-    }

@@ -75,7 +75,7 @@ def show(
     project: ProjectName = None,
     as_json: Json = False,
 ) -> None:
-    """Show one run: how it stands or came out, and its failures by kind.
+    """Show how one run stands or came out, and why units failed.
 
     \b
     Examples:
@@ -166,15 +166,15 @@ def set_(
     project: ProjectName = None,
     as_json: Json = False,
 ) -> None:
-    """Change the order, the cap or the priority of a run while it runs.
+    """Change a run's order, cap or priority while it runs.
 
     Units that run go on; what waits is taken in the new order at once.
 
     \b
     Examples:
       seeknal runs set 20240105T060000Z-1f2e3d --newest-first
-      seeknal runs set 20240105T060000Z-1f2e3d --max-active 4 --reason "Nightly load"
-      seeknal runs set 20240105T060000Z-1f2e3d --no-max-active --priority 10
+      seeknal runs set 20240105T060000Z-1f2e3d --max-active 4 --reason "Nights"
+      seeknal runs set 20240105T060000Z-1f2e3d --priority 10 --no-max-active
     """
     from seeknal.cli.reach import Where
     from seeknal.cli.steering import steer_run

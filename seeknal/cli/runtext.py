@@ -8,10 +8,8 @@ from typing import Any, Final
 
 from seeknal.cli import text
 from seeknal.errors import UsageError
-from seeknal.failing import common_failure
-from seeknal.stores.base import Store
 from seeknal.view import View
-from seeknal.workflow.state import Counts, Event, Run, RunStatus, UnitRecord
+from seeknal.workflow.state import Counts, Event, Run, UnitRecord
 from seeknal.workflow.units import Unit
 
 # What Celery's names of workers begin with says nothing that the rest does not.
@@ -84,9 +82,9 @@ def in_force(run: Run) -> str:
     )
 
 
-def why_paused(store: Store, run: Run) -> str:
-    """Return the error for which a run paused itself, or ''."""
-    return common_failure(store.events(run.id)) if run.status is RunStatus.PAUSED else ""
+def going_on(run: Run) -> str:
+    """Return the command that does what is left of a run that is paused, or was when it ended."""
+    return f"seeknal run --flow {run.flow}" if run.owner else f"seeknal runs resume {run.id}"
 
 
 def worker_name(worker: str) -> str:

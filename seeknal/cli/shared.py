@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from seeknal.cli import text
-from seeknal.cli.running import Asked, Task, Watcher, conclude, report_json
+from seeknal.cli.asked import Asked
+from seeknal.cli.outcome import conclude, report_json
+from seeknal.cli.running import Watcher
+from seeknal.cli.task import Task
 from seeknal.cli.workspace import Workspace
 from seeknal.coordinator import Coordinator, Launch
 from seeknal.errors import ConflictError, SeeknalError
-from seeknal.execute import MAX_ATTEMPTS
 from seeknal.executors.celery import Publisher
 from seeknal.executors.dispatch import CeleryExecutor, Dispatcher
 from seeknal.executors.remote import ask_data
-from seeknal.failing import common_failure
 from seeknal.flow import Flow
 from seeknal.plan import Data
 from seeknal.project import Project
 from seeknal.resolve import Prepared, outline
 from seeknal.stores.base import Store
 from seeknal.stores.redis import RedisStore
-from seeknal.workflow.state import Counts, Run, RunStatus
+from seeknal.workflow.state import Counts, Run
 
 _INTERRUPTED = 130
 # For so long nobody may have told of himself, because the project is new to the workers.
@@ -79,14 +80,14 @@ def _launch_all(
     launched: list[tuple[Task, Launch]] = []
     for task in tasks:
         watcher = _Watcher(task, asked, _redis(space.store))
-        launch = _coordinator(space, executor, watcher).launch(
+        launch = _coordinator(space, asked, executor, watcher).launch(
             task.prepared, task.data, task.window, now
         )
         launched.append((task, launch))
         if launch.run is not None:
             executor.launch(launch.run.id)
-        if launch.theirs:
-            watcher.waiting(launch.theirs, launch.holders)
+        if launch.plan.held:
+            watcher.waiting(launch.plan.theirs, launch.holders)
         if launch.run is not None and not asked.as_json:
             text.show(f"Launched run {launch.run.id}; watch it with: {_watch(launch.run.id)}")
     if asked.as_json:
@@ -108,7 +109,7 @@ def _run_all(
     for task in tasks:
         watcher = _Watcher(task, asked, _redis(space.store))
         try:
-            report = _coordinator(space, executor, watcher).run(
+            report = _coordinator(space, asked, executor, watcher).run(
                 task.prepared, task.data, task.window, now
             )
         except KeyboardInterrupt:
@@ -118,22 +119,10 @@ def _run_all(
         watcher.close()
         reports.append((task, report))
         if not asked.as_json:
-            if report.stopped is RunStatus.PAUSED:
-                say_why_paused(space.store, report.runs[-1])
             conclude(task, report, asked)
     if asked.as_json:
         text.show_json({"flows": [report_json(task, report) for task, report in reports]})
     return 0 if all(report.complete for _, report in reports) else 1
-
-
-def say_why_paused(store: Store, run: Run) -> None:
-    """Say why a run paused itself, if it did."""
-    error = common_failure(store.events(run.id))
-    if error:
-        text.say(
-            f"Run {run.id} paused itself, because all of its first units failed the same way: "
-            f"{error} Once that is corrected, go on with: seeknal runs resume {run.id}"
-        )
 
 
 class _Watcher(Watcher):
@@ -181,8 +170,10 @@ def _watch(run_id: str) -> str:
     return f"seeknal runs watch {run_id}"
 
 
-def _coordinator(space: Workspace, executor: CeleryExecutor, watcher: _Watcher) -> Coordinator:
-    options = {"max_attempts": MAX_ATTEMPTS, "project": space.project.home.snapshot()}
+def _coordinator(
+    space: Workspace, asked: Asked, executor: CeleryExecutor, watcher: _Watcher
+) -> Coordinator:
+    options = {**asked.options(), "project": space.project.home.snapshot()}
     return Coordinator(space.store, executor, watcher, actor=space.actor, owner="", options=options)
 
 

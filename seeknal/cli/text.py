@@ -14,7 +14,7 @@ from seeknal.workflow.instants import format_interval, to_datetime
 from seeknal.workflow.intervals import IntervalSet, count_units
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import UnitRecord
-from seeknal.workflow.units import PlannedRange, Unit
+from seeknal.workflow.units import Planned, PlannedRange, Unit
 
 # What prints, for the modules of commands, which print nothing but texts.
 __all__ = ["say", "show"]
@@ -45,12 +45,24 @@ def span(ranges: IntervalSet, timezone: str) -> str:
     return format_interval(first, last, timezone)
 
 
-def parts_span(parts: Sequence[Part], timezone: str) -> str:
-    """Return what a plan's parts stretch over, for brackets behind their count."""
-    ranges = [p.planned for p in parts if isinstance(p.planned, PlannedRange)]
+def planned_span(planned: Sequence[Planned], timezone: str) -> str:
+    """Return what planned ranges or values stretch over, for brackets behind their count."""
+    ranges = [one for one in planned if isinstance(one, PlannedRange)]
     if ranges:
         return span(IntervalSet((r.start, r.end) for r in ranges), timezone)
-    return listed([p.planned.value for p in parts if not isinstance(p.planned, PlannedRange)])
+    return listed([one.value for one in planned if not isinstance(one, PlannedRange)])
+
+
+def parts_span(parts: Sequence[Part], timezone: str) -> str:
+    """Return what a plan's parts stretch over."""
+    return planned_span([part.planned for part in parts], timezone)
+
+
+def planned_name(planned: Planned, timezone: str) -> str:
+    """Return how a planned range or value is shown."""
+    if isinstance(planned, PlannedRange):
+        return format_interval(planned.start, planned.end, timezone)
+    return planned.value
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
@@ -61,15 +73,23 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 def what(plan: Plan, of: str = "") -> str:
     """Return ``3 new intervals`` or ``5 intervals: 3 new, 2 unfinished``; ``of`` a flow, if any."""
-    noun = plan.noun
     whose = f" of {of}" if of else ""
-    counts = {reason: plan.count(reason) for reason in Reason}
-    present = {reason: count for reason, count in counts.items() if count}
-    total = sum(present.values())
-    if len(present) == 1:
-        return plural(total, f"{next(iter(present))} {noun}") + whose
-    detail = ", ".join(f"{count:,} {reason}" for reason, count in present.items())
-    return f"{plural(total, noun)}{whose}: {detail}"
+    counts = reasons(plan)
+    total = sum(counts.values())
+    if len(counts) == 1:
+        return plural(total, f"{next(iter(counts))} {plan.noun}") + whose
+    return f"{plural(total, plan.noun)}{whose}: {totals(plan)}"
+
+
+def totals(plan: Plan) -> str:
+    """Return a plan's units by reason: ``3 new, 2 unfinished``."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons(plan).items())
+
+
+def reasons(plan: Plan) -> dict[str, int]:
+    """Return how many units of a plan are to be run for each reason there is."""
+    counts = {str(reason): plan.count(reason) for reason in Reason}
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def intervals(schedule: Schedule, ranges: IntervalSet) -> Iterable[tuple[int, int]]:
@@ -93,15 +113,15 @@ def interval_lines(
     return lines
 
 
-def show_lines(lines: Sequence[str], *, every: bool) -> None:
-    """Print lines; of more than fit a screen only the first and the last, unless asked."""
-    if every or len(lines) <= LINES:
+def show_lines(lines: Sequence[str], *, every: bool, most: int = LINES) -> None:
+    """Print lines; of more than ``most`` only the first and the last, unless asked."""
+    if every or len(lines) <= most:
         for line in lines:
             if not is_read():
                 return
             show(line)
         return
-    half = LINES // 2
+    half = most // 2
     for line in lines[:half]:
         show(line)
     show(f"  ... {len(lines) - 2 * half:,} more lines (--all shows every one)")
@@ -147,13 +167,12 @@ def plan_lines(plan: Plan, timezone: str) -> list[str]:
     """Return a line per stretch of a plan, with its reason."""
     lines = []
     for part in plan.parts:
-        planned = part.planned
-        if isinstance(planned, PlannedRange):
-            many = count_planned([planned])
-            where = format_interval(planned.start, planned.end, timezone)
+        where = planned_name(part.planned, timezone)
+        if isinstance(part.planned, PlannedRange):
+            many = count_planned([part.planned])
             lines.append(f"  {where}: {plural(many, f'{part.reason} interval')}")
         else:
-            lines.append(f"  {planned.value}: {part.reason}")
+            lines.append(f"  {where}: {part.reason}")
     return lines
 
 
@@ -182,22 +201,29 @@ def record_json(record: UnitRecord, timezone: str) -> dict[str, Any]:
     }
 
 
+def planned_json(planned: Planned, timezone: str) -> dict[str, Any]:
+    """Return a planned range or value as JSON, with its number of units."""
+    units = count_planned([planned])
+    if isinstance(planned, PlannedRange):
+        return {**interval_json(planned.start, planned.end, timezone), "units": units}
+    return {"partition": planned.value, "units": units}
+
+
 def plan_json(plan: Plan, timezone: str) -> dict[str, Any]:
-    """Return a plan as JSON: ranges with their reason and count."""
-    parts = []
-    for part in plan.parts:
-        planned = part.planned
-        if isinstance(planned, PlannedRange):
-            where = interval_json(planned.start, planned.end, timezone)
-        else:
-            where = {"partition": planned.value}
-        parts.append({**where, "reason": str(part.reason), "units": count_planned([planned])})
-    left_out = {
-        "past_data": count_units(plan.schedule, plan.beyond) if plan.schedule else 0,
-        "gaps": count_units(plan.schedule, plan.gaps) if plan.schedule else 0,
-        "absent": list(plan.absent),
+    """Return a plan as JSON: ranges with their reason and count, and how many are left out."""
+    left_out = {str(why): count_planned(left) for why, left in plan.excluded.items()}
+    if plan.held:
+        left_out["held"] = count_planned(part.planned for part in plan.theirs)
+    return {
+        "flow": plan.flow,
+        "units": plan.count(),
+        "reasons": reasons(plan),
+        "parts": [
+            {**planned_json(part.planned, timezone), "reason": str(part.reason)}
+            for part in plan.parts
+        ],
+        "left_out": left_out,
     }
-    return {"flow": plan.flow, "units": plan.count(), "parts": parts, "left_out": left_out}
 
 
 def unit_lines(plan: Plan, timezone: str, *, every: bool) -> list[str]:

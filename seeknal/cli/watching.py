@@ -12,9 +12,10 @@ from seeknal.cli import text
 from seeknal.cli.exporting import Watched, serve_run_metrics
 from seeknal.cli.progress import LINES_EVERY, line
 from seeknal.cli.reach import Reached, Where, reached
-from seeknal.cli.runtext import pace, progress, view_json, why_paused
+from seeknal.cli.runtext import going_on, pace, progress, view_json
 from seeknal.cli.streams import is_terminal
 from seeknal.errors import StoreUnavailableError, UnknownNameError
+from seeknal.failing import why_paused
 from seeknal.lookout import Lookout
 from seeknal.stores.redis import RedisStore
 from seeknal.view import Crew, View
@@ -54,10 +55,7 @@ def watch_run(
             text.show(f"Run {run.id} is {view.run.status}: {progress(view.counts)}.")
         why = why_paused(found.store, view.run)
     if why:
-        text.say(
-            f"It paused itself, because its first units all failed the same way: {why} Once that "
-            f"is corrected, go on with: seeknal runs resume {run.id}"
-        )
+        text.say(f"It paused itself, because {why} Go on with: {where.command(going_on(view.run))}")
     return 0 if view.run.status is RunStatus.DONE else 1
 
 

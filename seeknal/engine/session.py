@@ -59,6 +59,7 @@ class Engine:
         self._spill: SpillDirectory | None = None
         self._pid = os.getpid()
         self._opened = 0
+        self._abandoned = False
 
     def session(self, query: Query) -> Session:
         """Return a session for one thread; close it when the thread is done with the query.
@@ -113,8 +114,14 @@ class Engine:
             self._lock.release()
         return Usage(sum(m for m, _ in used), self._memory(), sum(s for _, s in used))
 
+    def abandon(self) -> None:
+        """Leave what is open to the end of the process; closing would wait for a deaf query."""
+        self._abandoned = True
+
     def close(self) -> None:
         """Close every input, also under sessions that are still open."""
+        if self._abandoned:
+            return
         with self._lock:
             self._after_fork()
             for instance in [*self._live.values(), *self._retired]:

@@ -90,6 +90,7 @@ def make_app(url: str, *, grace: float = 0.0) -> Celery:
         task_default_queue=QUEUE,
         task_queues=[Queue(QUEUE)],
         worker_prefetch_multiplier=1,
+        worker_concurrency="auto",
         # What could be finished is: its lease outlives the connection, its late ack is no loss.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=grace + _HAND_BACK,

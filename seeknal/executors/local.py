@@ -21,7 +21,8 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
 
     Like any worker they take what is ready, whoever planned it: processes that share a project
     share its work. Entering starts the threads; leaving stops the claims, interrupts the
-    queries that run, hands their units back and waits for the threads.
+    queries that run, hands their units back and waits for the threads, but not for those whose
+    query ignores its interrupt: their attempts are over.
     """
 
     def __init__(self, store: Store, bench: Workbench, workers: int) -> None:
@@ -31,14 +32,14 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._work = threading.Condition()
         self._idle = threading.Event()
         self._broken: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._loop, args=(n,), name=f"seeknal-{n}", daemon=True)
-            for n in range(workers)
-        ]
+        self._threads: list[threading.Thread] = []
+        self._workers = workers
+        # Threads in whose place others work, because a query does not let them go.
+        self._replaced: set[int] = set()
 
     def __enter__(self) -> LocalExecutor:
-        for thread in self._threads:
-            thread.start()
+        for _ in range(self._workers):
+            self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,7 +50,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._stop.set()
         self.wake()
         for thread in self._threads:
-            while thread.is_alive():
+            while thread.is_alive() and thread.ident not in self._bench.stuck:
                 # Again and again: a query that was only about to start would have missed it.
                 self._bench.interrupt()
                 thread.join(_STOPPING)
@@ -69,17 +70,34 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             self.wake()
         if self._broken is not None:
             raise self._broken
+        self._replace(self._bench.stuck)
         self._idle.wait(wait)
         self._idle.clear()
+
+    def _replace(self, stuck: frozenset[int]) -> None:
+        """Have others work in the place of threads that their query does not let go."""
+        for thread in stuck - self._replaced:
+            self._replaced.add(thread)
+            self._start()
+
+    def _start(self) -> None:
+        number = len(self._threads)
+        thread = threading.Thread(
+            target=self._loop, args=(number,), name=f"seeknal-{number}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
 
     def _loop(self, number: int) -> None:
         try:
             with self._bench.seat(f"{number}") as seat:
-                while not self._stop.is_set():
+                while not self._stop.is_set() and threading.get_ident() not in self._replaced:
                     self._step(seat)
         except BaseException as error:
             self._broken = error
             self._stop.set()
+        finally:
+            self._replaced.discard(threading.get_ident())  # a number may be given again
 
     def _step(self, seat: Callable[[], bool]) -> None:
         if seat():

@@ -99,7 +99,7 @@ def test_a_value_fails_alone_and_is_retried_alone(flights: Sandbox) -> None:
 
     break_carriers(flights)
     again = result.err.split("Go on with: ")[1].splitlines()[0]
-    assert flights.bash(again).lines[0] == "Processing 1 unfinished partition (F9)"
+    assert flights.bash(again).lines[0] == "Processing 1 failed partition (F9)"
     after = published(flights)
     assert {carrier: after[carrier] for carrier in before} == before
     assert counts(flights) == CARRIERS
@@ -121,7 +121,7 @@ def test_a_restated_value_is_done_again_alone_and_a_new_one_is_new(flights: Sand
         connection.execute("INSERT INTO stored SELECT * REPLACE ('a/b ''c''' AS carrier) FROM "
                            "stored WHERE carrier = 'HA'")  # fmt: skip
     assert flights.seeknal("run").lines[0] == (
-        "Processing 2 partitions: 1 new, 1 restated (HA, a/b 'c')"
+        "Processing 2 partitions: 1 new, 1 failed (HA, a/b 'c')"
     )
     files = flights.files(FLOW).values()
     assert len(files) == 4
@@ -178,7 +178,7 @@ def test_a_named_day_of_hours_fails_alone_and_is_retried_alone(sandbox: Sandbox)
     again = result.err.split("Go on with: ")[1].splitlines()[0]
     assert "--partitions 2024-01-01,2024-01-02,2024-01-03" in again
     assert sandbox.bash(again).lines[0] == (
-        "Processing 1 missing interval (2024-01-02T05:00 to 2024-01-02T06:00)"
+        "Processing 1 failed interval (2024-01-02T05:00 to 2024-01-02T06:00)"
     )
     assert len(sandbox.files()) == 72
     assert completed_partitions(sandbox) == ["2024-01-01", "2024-01-02", "2024-01-03"]

@@ -178,9 +178,7 @@ def test_a_failing_unit_leaves_the_others_and_a_plain_run_tries_it_again(week: S
 
     week.seeknal("run", code=1)
     week.breakable()
-    assert week.bash(again).lines[0] == (
-        "Processing 1 unfinished interval (2024-01-03 to 2024-01-04)"
-    )
+    assert week.bash(again).lines[0] == ("Processing 1 failed interval (2024-01-03 to 2024-01-04)")
     assert week.seeknal("intervals", "failed").out == "Failed for events_flow (0):\n"
     week.assert_output_is("SELECT * FROM events")
 
@@ -225,16 +223,26 @@ def test_a_dry_run_changes_nothing(week: Sandbox) -> None:
         *("--reason", "bug"),
     )
     before = snapshot(week)
-    plain = week.seeknal("run", "--dry-run")
+    window = ("--end-date", "2024-01-10")
+    plain = week.seeknal("run", "--dry-run", *window)
     assert plain.lines == [
         "Would process 5 new intervals of events_flow:",
         "  2024-01-03 to 2024-01-08: 5 new intervals",
+        "Total: 5 new.",
+        "Excluded: 1 done, 2 no data yet, 1 restated, left for a backfill.",
+        "  2024-01-02 to 2024-01-03: 1 interval done",
+        "  2024-01-08 to 2024-01-10: 2 intervals no data yet",
+        "  2024-01-01 to 2024-01-02: 1 interval restated, left for a backfill",
     ]
-    backfill = week.seeknal("run", "--backfill", "--dry-run")
+    backfill = week.seeknal("run", "--backfill", "--dry-run", *window)
     assert backfill.lines == [
         "Would process 6 intervals of events_flow: 5 missing, 1 restated:",
         "  2024-01-01 to 2024-01-02: 1 restated interval",
         "  2024-01-03 to 2024-01-08: 5 missing intervals",
+        "Total: 5 missing, 1 restated.",
+        "Excluded: 1 done, 2 no data yet.",
+        "  2024-01-02 to 2024-01-03: 1 interval done",
+        "  2024-01-08 to 2024-01-10: 2 intervals no data yet",
     ]
     assert snapshot(week) == before
 

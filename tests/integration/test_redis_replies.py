@@ -1,16 +1,31 @@
-"""Replies that are lost on the way: what was asked for counts once."""
+"""Replies that are lost on the way: what is asked again counts once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from seeknal.errors import LeaseLostError, StoreUnavailableError
+from seeknal.stores.base import Again
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_scripts import source, verbs
 from seeknal.workflow.state import Claim, RunStatus, UnitResult, UnitStatus
-from tests.contract.building import FLOW, WORKER, finish, hour, launch, new_run, planned, take
+from seeknal.workflow.units import Unit
+from tests.contract.building import (
+    CHANGE,
+    FLOW,
+    WORKER,
+    finish,
+    hour,
+    launch,
+    new_run,
+    planned,
+    restatement,
+    run_units,
+    take,
+)
 from tests.contract.redis_harness import shared_server
 from tests.proxy import Proxy
 from tests.waiting import wait_until
@@ -164,3 +179,64 @@ def test_an_idle_connection_that_was_closed_is_opened_again(
     launch(shaky, hour(0))
     proxy.hang_up()
     assert shaky.claim(WORKER, 30.0) is not None
+
+
+def test_what_steers_can_lose_any_reply(shaky: RedisStore, proxy: Proxy) -> None:
+    """And is audited once."""
+    run_units(shaky, hour(0))
+    run = new_run(hour(0), hour(1), hour(2))
+    again = Again((restatement(hour(0)),), change=replace(CHANGE, action="force"))
+    proxy.lose(1)
+    assert shaky.register(run, shaky.holds(FLOW).version, again)
+    shaky.feed(run.id, [planned(hour(0)), planned(hour(1))], "", "0/3")
+    proxy.lose(1)
+    assert shaky.steer(run.id, {"newest_first": True}, replace(CHANGE, action="steer"))
+    found = shaky.run(run.id)
+    assert found is not None
+    assert (found.cursor, len(found.returned), shaky.window(run.id)) == ("0/3#1", 2, 0)
+    proxy.lose(1)
+    assert shaky.set_status(run.id, RunStatus.CANCELLED, replace(CHANGE, action="cancel"))
+    assert [entry.action for entry in shaky.audit()] == ["cancel", "steer", "force"]
+
+
+def test_of_a_failure_whose_reply_was_lost_there_is_one_entry(
+    shaky: RedisStore, proxy: Proxy
+) -> None:
+    run = launch(shaky, hour(0))
+    claim = take(shaky, 30.0, run)
+    proxy.lose(1)
+    shaky.fail(claim, "boom", 0.0)
+    claim = take(shaky, 30.0, run)
+    proxy.lose(1)
+    finish(shaky, claim)
+    assert [event.kind for event in shaky.log(FLOW, hour(0))] == ["retry", "completed"]
+
+
+def test_a_claim_in_turn_whose_reply_was_lost_is_leased(shaky: RedisStore, proxy: Proxy) -> None:
+    run = launch(shaky, hour(0))
+    (message,) = shaky.due()
+    proxy.lose(1)
+    claim = shaky.claim_in_turn(WORKER, 30.0, message)
+    assert isinstance(claim, Claim)
+    assert shaky.counts(run).running == 1
+    finish(shaky, claim)
+
+
+def test_whose_turn_it_is_can_be_asked_again(shaky: RedisStore, proxy: Proxy) -> None:
+    """What the lost reply named stays claimed by nobody, and is sent by and by."""
+    launch(shaky, *[hour(n) for n in range(3)])
+    (message, *_) = shaky.due(1)
+    first = launch(shaky, *[hour(n, "other") for n in range(20)], priority=1)
+    proxy.lose(1)
+    before = shaky.claim_in_turn(WORKER, 30.0, message)
+    assert isinstance(before, list)
+    assert [due.unit for due in before] == [hour(8, "other")]
+    assert {due.run for due in before} == {first}
+    assert isinstance(shaky.claim_in_turn(WORKER, 30.0, before[0]), Claim)
+    sent: set[Unit] = set()
+
+    def all_are_sent() -> bool:
+        sent.update(due.unit for due in shaky.due(50, lost_after=0.0))
+        return sent >= {hour(n, "other") for n in range(8)}
+
+    wait_until("the others are sent", all_are_sent, 15.0)

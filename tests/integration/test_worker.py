@@ -17,7 +17,7 @@ import pytest
 from seeknal.executors.celery import QUEUE
 from seeknal.workflow.state import RunStatus
 from tests.fleet import BURN, Fleet, fleet
-from tests.waiting import wait_until
+from tests.waiting import passed, wait_until
 
 ALL = "SELECT * FROM events"
 DAYS = 40
@@ -213,7 +213,7 @@ def test_runs_are_paused_resumed_and_cancelled(ships: Fleet) -> None:
     assert ships.seeknal("runs", "pause", run).out.startswith(f"Paused run {run}: ")
     wait_until("what ran has ended", lambda: not ships.running(run))
     done = ships.store.counts(run).done
-    time.sleep(1.0)
+    wait_until("a second passes", passed(1.0))
     assert ships.store.counts(run).done == done < 30
     ships.seeknal("runs", "resume", run)
     wait_until("it goes on", lambda: ships.store.counts(run).done >= done + 2)
@@ -225,7 +225,7 @@ def test_runs_are_paused_resumed_and_cancelled(ships: Fleet) -> None:
     watched = ships.seeknal("runs", "watch", run, code=1)
     assert f"Run {run} is cancelled" in watched.out
     before = len(ships.box.files())
-    time.sleep(0.5)
+    wait_until("a moment passes", passed(0.5))
     assert len(ships.box.files()) == before
 
 
@@ -336,7 +336,7 @@ def test_an_outage_of_the_store_interrupts_nothing(ships: Fleet) -> None:
     run = ships.launch()
     ships.runs_one(run)
     ships.server.pause()
-    time.sleep(2 * ships.lease)
+    wait_until("two leases pass", passed(2 * ships.lease))
     ships.server.resume()
     assert ships.ends(run) is RunStatus.DONE
     ships.assert_done_once(run, 6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import cast
 
-from seeknal.execute import Heartbeat
+from seeknal.heartbeat import Heartbeat, Holding
 from seeknal.stores.base import Store
 from seeknal.workflow.state import Claim, Origin
 from seeknal.workflow.units import PlannedUnit, Unit
@@ -30,7 +30,8 @@ class Odd:
 def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
     store, interrupted = Odd(), threading.Event()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
-    with heartbeat.hold(claim(), interrupted.set) as holding:
+    holding = Holding(claim(), interrupted.set)
+    with heartbeat.hold(holding):
         wait_until("the refusal is heard", interrupted.is_set)
         assert holding.lost
     assert store.asked >= 3

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
 
 from seeknal.errors import UsageError
-from seeknal.plan import Data, Held, Plan, Reason, Window, make_plan, restatements
+from seeknal.plan import (
+    Data,
+    Exclusion,
+    Held,
+    Plan,
+    Reason,
+    Window,
+    make_plan,
+    restatements,
+)
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import (
@@ -17,7 +27,7 @@ from seeknal.workflow.state import (
     Origin,
     Restatement,
 )
-from seeknal.workflow.units import PlannedRange, PlannedValue
+from seeknal.workflow.units import Planned, PlannedRange, PlannedValue
 
 DAILY = Schedule("@daily")
 HOURLY = Schedule("0 * * * *")
@@ -48,16 +58,21 @@ def plan(
     return make_plan("events", schedule, state, Data(extent), window, now=now, start=start, lag=lag)
 
 
-def days(a_plan: Plan, reason: Reason | None = None) -> list[tuple[int, int]]:
-    """A plan's stretches as days of January."""
+def in_days(planned: Iterable[Planned]) -> list[tuple[int, int]]:
+    """Stretches as days of January."""
     return [
-        (
-            datetime.fromtimestamp(p.planned.start, UTC).day,
-            datetime.fromtimestamp(p.planned.end, UTC).day,
-        )
-        for p in a_plan.parts
-        if isinstance(p.planned, PlannedRange) and reason in (None, p.reason)
+        (datetime.fromtimestamp(one.start, UTC).day, datetime.fromtimestamp(one.end, UTC).day)
+        for one in planned
+        if isinstance(one, PlannedRange)
     ]
+
+
+def days(a_plan: Plan, reason: Reason | None = None) -> list[tuple[int, int]]:
+    return in_days(p.planned for p in a_plan.parts if reason in (None, p.reason))
+
+
+def left_out(a_plan: Plan, why: Exclusion) -> list[tuple[int, int]]:
+    return in_days(a_plan.left_out(why))
 
 
 BACKFILL = Window(backfill=True)
@@ -75,7 +90,7 @@ def test_run_takes_what_is_new_and_says_what_is_older() -> None:
     found = plan(done((1, 3), (5, 8)))
     assert days(found, Reason.NEW) == [(8, 11)]
     assert days(found) == [(8, 11)]
-    assert found.gaps.ranges == ((at(3), at(5)),)
+    assert left_out(found, Exclusion.OLDER) == [(3, 5)]
 
 
 def test_completion_by_hand_does_not_move_the_mark() -> None:
@@ -84,7 +99,7 @@ def test_completion_by_hand_does_not_move_the_mark() -> None:
     )
     found = plan(state)
     assert days(found, Reason.NEW) == [(3, 6), (7, 11)]
-    assert not found.gaps
+    assert not found.left_out(Exclusion.OLDER)
 
 
 def test_run_goes_on_with_what_an_earlier_run_left() -> None:
@@ -93,7 +108,7 @@ def test_run_goes_on_with_what_an_earlier_run_left() -> None:
     )
     found = plan(state)
     assert days(found, Reason.UNFINISHED) == [(3, 4)]
-    assert found.gaps.ranges == ((at(4), at(5)),)
+    assert left_out(found, Exclusion.OLDER) == [(4, 5)]
 
 
 def test_backfill_takes_every_gap_and_every_restated_unit() -> None:
@@ -143,7 +158,7 @@ def test_explicit_window_never_runs_what_is_done() -> None:
 def test_horizon_keeps_back_what_lies_past_the_data() -> None:
     found = plan(window=BACKFILL, data=(at(1), at(4, 7)))
     assert days(found) == [(1, 5)]
-    assert found.beyond.ranges == ((at(5), at(11)),)
+    assert left_out(found, Exclusion.NO_DATA) == [(5, 11)]
     assert found.cut == (at(4), at(5))
     whole = plan(window=Window(backfill=True, include_empty=True), data=(at(1), at(4, 7)))
     assert days(whole) == [(1, 11)]
@@ -159,7 +174,7 @@ def test_no_rows_at_all_is_nothing_to_run() -> None:
     assert days(plan(data=None)) == []
     found = plan(window=Window(at(3), at(5), backfill=True), data=None)
     assert days(found) == []
-    assert found.beyond.ranges == ((at(3), at(5)),)
+    assert left_out(found, Exclusion.NO_DATA) == [(3, 5)]
 
 
 def test_data_lag_makes_an_interval_due_later() -> None:
@@ -235,7 +250,7 @@ def test_value_partitions_are_the_data_s_own_values() -> None:
 def test_value_asked_for_but_not_in_the_data_is_not_run() -> None:
     found = values(Window(values=("EU", "XX"), backfill=True))
     assert [p.planned for p in found.parts] == [PlannedValue("EU", "backfill")]
-    assert found.absent == ("XX",)
+    assert found.left_out(Exclusion.NO_DATA) == (PlannedValue("XX", "backfill"),)
     asked = values(Window(values=("XX",), backfill=True, include_empty=True))
     assert [p.planned for p in asked.parts] == [PlannedValue("XX", "backfill")]
 

@@ -1,0 +1,174 @@
+"""Keeps alive the leases that a process holds, and interrupts queries that may not go on."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from seeknal.stores.base import Store
+from seeknal.workflow.state import Claim
+
+# A query that ran out of time is interrupted so often, so many seconds apart, before its attempt
+# ends without it.
+_INTERRUPTS: Final = 4
+_APART: Final = 1.0
+
+
+class Holding:
+    """A claim that a heartbeat keeps alive, and how to interrupt its query.
+
+    After ``timeout`` seconds (None: never) the query is interrupted. Where that does not stop it,
+    ``give_up`` is called, once and in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        interrupt: Callable[[], None],
+        timeout: float | None = None,
+        give_up: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.claim = claim
+        self.interrupt = interrupt
+        self.give_up = give_up
+        self.deadline = math.inf if timeout is None else time.monotonic() + timeout
+        self.thread = threading.get_ident()
+        self.interrupts = 0
+        self.lost = False
+
+    @property
+    def late(self) -> bool:
+        """Whether the query ran out of time."""
+        return self.interrupts > 0
+
+    def in_time(self) -> None:
+        """Note that the query has ended: what comes after it is not timed."""
+        self.deadline = math.inf
+
+
+class Heartbeat:
+    """Renews every lease that this process holds, at a third of the lease.
+
+    A refused renewal interrupts the unit's query; an unreachable store does not, because
+    nobody else can have claimed the unit meanwhile.
+    """
+
+    def __init__(self, store: Store, lease: float) -> None:
+        self._store = store
+        self.lease = lease
+        self._held: set[Holding] = set()
+        self._stuck: set[Holding] = set()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._wakes = math.inf
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def hold(self, holding: Holding) -> Iterator[None]:
+        """Keep a claim's lease alive within the block."""
+        with self._lock:
+            self._held.add(holding)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+            elif holding.deadline < self._wakes:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(holding)
+                self._stuck.discard(holding)
+
+    @property
+    def stuck(self) -> frozenset[int]:
+        """The threads whose query goes on although its attempt was given up."""
+        with self._lock:
+            return frozenset(holding.thread for holding in self._stuck)
+
+    def interrupt(self) -> None:
+        """Interrupt every query that runs under a lease of this process."""
+        with self._lock:
+            for holding in self._held:
+                holding.interrupt()
+
+    def release(self) -> None:
+        """Hand back every lease that is held, without waiting for its query."""
+        with self._lock:
+            held = list(self._held - self._stuck)
+        for holding in held:
+            self._store.release(holding.claim)
+
+    def close(self) -> None:
+        """Stop renewing."""
+        with self._lock:
+            self._stopped = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _beat(self) -> None:
+        due = time.monotonic() + self.lease / 3
+        while self._wait(due):
+            self._check_deadlines()
+            if time.monotonic() < due:
+                continue
+            with self._lock:
+                held = list(self._held - self._stuck)
+            for holding in held:
+                self._renew(holding)
+            due = time.monotonic() + self.lease / 3
+
+    def _wait(self, due: float) -> bool:
+        """Wait until renewals are due, or a deadline has passed; False if it is time to stop."""
+        with self._lock:
+            while not self._stopped:
+                self._wakes = min(due, *(holding.deadline for holding in self._held))
+                left = self._wakes - time.monotonic()
+                if left <= 0:
+                    return True
+                self._changed.wait(left)
+            return False
+
+    def _check_deadlines(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for holding in self._held:
+                if holding.deadline > now:
+                    continue
+                if holding.interrupts < _INTERRUPTS:
+                    holding.interrupts += 1
+                    holding.deadline = now + _APART
+                    holding.interrupt()
+                    continue
+                holding.deadline = math.inf
+                holding.lost = True
+                threading.Thread(
+                    target=self._give_up, args=(holding,), name="give-up", daemon=True
+                ).start()
+
+    def _give_up(self, holding: Holding) -> None:
+        """End an attempt without its query; in a thread of its own, as the store may keep it."""
+        try:
+            holding.give_up()
+        finally:
+            with self._lock:
+                if holding in self._held:
+                    self._stuck.add(holding)
+
+    def _renew(self, holding: Holding) -> None:
+        try:
+            kept = self._store.renew(holding.claim, self.lease)
+        except Exception:
+            # Whatever it was: every lease of this process hangs on this thread, and the next
+            # beat asks again.
+            return
+        with self._lock:
+            if not kept and holding in self._held:
+                holding.lost = True
+                holding.interrupt()
