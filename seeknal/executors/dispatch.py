@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from seeknal.errors import StoreUnavailableError
 from seeknal.feed import WINDOW, top_up
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_fleet import Due, slots_of
 from seeknal.workflow.instants import format_interval
 from seeknal.workflow.units import Unit
 
@@ -68,7 +68,7 @@ class Dispatcher:
         """Return how many messages the broker shall hold: by the slots of all live workers."""
         now = time.monotonic()
         if now - self._counted > _SLOTS_KNOWN or not self._counted:
-            slots = sum(int(w.detail.get("slots", 0)) for w in self._store.workers())
+            slots = slots_of(self._store.workers())
             self._window, self._counted = max(WINDOW, _WINDOW_PER_SLOT * slots), now
         return self._window
 

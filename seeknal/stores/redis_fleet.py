@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,6 +51,11 @@ class WorkerSeen:
     name: str
     until: float
     detail: Mapping[str, Any]
+
+
+def slots_of(workers: Iterable[WorkerSeen]) -> int:
+    """Return how many units workers can run at once."""
+    return sum(int(worker.detail.get("slots", 0)) for worker in workers)
 
 
 @dataclass(frozen=True, slots=True)
