@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
 
-from seeknal.stores.redis_core import MICRO, Core
+from seeknal.stores.redis_core import Core
 from seeknal.stores.redis_fleet import Due, due_of
 from seeknal.stores.redis_keys import KINDS, PROJECTS
-from seeknal.stores.redis_values import COUNT_FIELDS, claim_of, counts_of, json_of, readable
+from seeknal.stores.redis_values import (
+    COUNT_FIELDS,
+    MICRO,
+    claim_of,
+    counts_of,
+    json_of,
+    readable,
+)
 from seeknal.workflow.state import Claim, Counts, RunStatus
 from seeknal.workflow.units import Unit
 
