@@ -77,6 +77,11 @@ class WorkerVerbs(Core):
                 if flow is not None
             ]
 
+    def is_capped(self, run_id: str) -> bool:
+        """Return whether a run has a cap (``max_active``)."""
+        key = self._key("run", run_id)
+        return self._ask(lambda: self._client.hget(key, "max_active"), repeat=True) is not None
+
     def announce(self) -> None:
         """Make the project known to workers that serve every project of this Redis."""
         self._ask(lambda: self._client.sadd(PROJECTS, self._project), repeat=True)
