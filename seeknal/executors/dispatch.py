@@ -25,6 +25,8 @@ SWEEP: Final = 0.5
 TERM: Final = 2.0
 _SLOTS_KNOWN: Final = 5.0
 _RUNS_A_SWEEP: Final = 100
+# For so long after a look at a window whoever ends units does not look again.
+_COOL: Final = 0.05
 # Seconds that a worker may take from a message's arrival to the claim.
 _UNDER_WAY: Final = 3.0
 _WINDOW_PER_SLOT: Final = 4
@@ -61,6 +63,7 @@ class Dispatcher:
         self._store, self._broker = store, broker
         self._project, self._owner = project, owner
         self._zone = lru_cache(maxsize=256)(self._zone_of)
+        self._capped = lru_cache(maxsize=256)(self._is_capped)
         self._window, self._counted = WINDOW, 0.0
         self._cool = 0.0
 
@@ -108,17 +111,19 @@ class Dispatcher:
         top_up(self._store, run_id, _FIRST)
         self._publish(self.window(), None)
 
-    def feed_if_low(self, run_id: str, every: float = 0.05) -> None:
-        """Feed a run if its window is half used up, looking no more often than ``every`` s.
+    def feed_if_low(self, run_id: str) -> None:
+        """Feed a run if its window is half used up, without looking at it all the time.
 
-        For whoever has just completed a unit of it, so that workers never wait for a sweep.
+        For whoever has just ended a unit of it, so that workers never wait for a sweep. Where the
+        run has a cap, there is room below it now, each time.
         """
         now = time.monotonic()
-        if now < self._cool:
+        capped = self._capped(run_id, int(now))
+        if now < self._cool and not capped:
             return
-        self._cool = now + every
+        self._cool = now + _COOL
         window = self.window()
-        if top_up(self._store, run_id, window):
+        if top_up(self._store, run_id, window) or capped:
             self._publish(window, None)
 
     def give_way(self, first: Sequence[Due], taken: Due, sent: float) -> None:
@@ -146,6 +151,10 @@ class Dispatcher:
 
     def _slice(self, due: Due) -> str:
         return slice_name(due.unit, self._zone(due.run))
+
+    def _is_capped(self, run_id: str, _second: int) -> bool:
+        """Say whether a run has a cap, asking once a second: it may be steered."""
+        return self._store.is_capped(run_id)
 
     def _zone_of(self, run_id: str) -> str:
         run = self._store.run(run_id)

@@ -58,7 +58,7 @@ if not take_over(run, unit, now, patient) then
   end
   return nil
 end
-local first = fair and found.state ~= 'running' and give_way(run, mark, now)
+local first = fair and found.state ~= 'running' and give_way(run, now)
 if first then
   return first
 end
