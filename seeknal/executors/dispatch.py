@@ -62,7 +62,8 @@ class Dispatcher:
         self._project, self._owner = project, owner
         self._zone = lru_cache(maxsize=256)(self._zone_of)
         self._window, self._counted = WINDOW, 0.0
-        self._cool = 0.0
+        # Of each run when it is looked at again, and whether it has a cap.
+        self._seen: dict[str, tuple[float, bool]] = {}
 
     def window(self) -> int:
         """Return how many messages the broker shall hold: by the slots of all live workers."""
@@ -111,15 +112,19 @@ class Dispatcher:
     def feed_if_low(self, run_id: str, every: float = 0.05) -> None:
         """Feed a run if its window is half used up, looking no more often than ``every`` s.
 
-        For whoever has just completed a unit of it, so that workers never wait for a sweep.
+        For whoever is done with a unit of it, so that workers never wait for a sweep: of a run
+        with a cap the next unit is published, because there is no message that waits for room.
         """
-        now = time.monotonic()
-        if now < self._cool:
-            return
-        self._cool = now + every
-        window = self.window()
-        if top_up(self._store, run_id, window):
-            self._publish(window, None)
+        now, fed = time.monotonic(), 0
+        look, capped = self._seen.get(run_id, (0.0, False))
+        if now >= look:
+            fed = top_up(self._store, run_id, self.window())
+            capped = self._store.cap(run_id) is not None
+            if len(self._seen) >= _RUNS_A_SWEEP:
+                self._seen.clear()
+            self._seen[run_id] = now + every, capped
+        if fed or capped:
+            self._publish(self.window(), None)
 
     def give_way(self, first: Sequence[Due], taken: Due, sent: float) -> None:
         """Put back a message that was taken, and ahead of it, and of all others, those before.

@@ -42,6 +42,12 @@ class WorkerVerbs(Core):
         names = self._ask(lambda: self._client.zrange(key, 0, -1), repeat=True)
         return [name.partition(":")[2] for name in names]
 
+    def cap(self, run_id: str) -> int | None:
+        """Return how many units of a run may be under lease at once, or None if there is no cap."""
+        key = self._key("run", run_id)
+        text = self._ask(lambda: self._client.hget(key, "max_active"), repeat=True)
+        return None if text is None else int(text)
+
     def announce(self) -> None:
         """Make the project known to workers that serve every project of this Redis."""
         self._ask(lambda: self._client.sadd(PROJECTS, self._project), repeat=True)
