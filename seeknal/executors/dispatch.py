@@ -63,9 +63,9 @@ class Dispatcher:
         self._store, self._broker = store, broker
         self._project, self._owner = project, owner
         self._zone = lru_cache(maxsize=256)(self._zone_of)
-        self._capped = lru_cache(maxsize=256)(self._is_capped)
         self._window, self._counted = WINDOW, 0.0
-        self._cool = 0.0
+        # Of each run when it is looked at again, and whether it has a cap.
+        self._seen: dict[str, tuple[float, bool]] = {}
 
     def window(self) -> int:
         """Return how many messages the broker shall hold: by the slots of all live workers."""
@@ -114,17 +114,19 @@ class Dispatcher:
     def feed_if_low(self, run_id: str) -> None:
         """Feed a run if its window is half used up, without looking at it all the time.
 
-        For whoever has just ended a unit of it, so that workers never wait for a sweep. Where the
-        run has a cap, there is room below it now, each time.
+        For whoever is done with a unit of it, so that workers never wait for a sweep: of a run
+        with a cap the next unit is published, because there is no message that waits for room.
         """
-        now = time.monotonic()
-        capped = self._capped(run_id, int(now))
-        if now < self._cool and not capped:
-            return
-        self._cool = now + _COOL
-        window = self.window()
-        if top_up(self._store, run_id, window) or capped:
-            self._publish(window, None)
+        now, fed = time.monotonic(), 0
+        look, capped = self._seen.get(run_id, (0.0, False))
+        if now >= look:
+            fed = top_up(self._store, run_id, self.window())
+            capped = self._store.is_capped(run_id)
+            if len(self._seen) >= _RUNS_A_SWEEP:
+                self._seen.clear()
+            self._seen[run_id] = now + _COOL, capped
+        if fed or capped:
+            self._publish(self.window(), None)
 
     def give_way(self, first: Sequence[Due], taken: Due, sent: float) -> None:
         """Put back a message that was taken, and ahead of it, and of all others, those before.
@@ -151,10 +153,6 @@ class Dispatcher:
 
     def _slice(self, due: Due) -> str:
         return slice_name(due.unit, self._zone(due.run))
-
-    def _is_capped(self, run_id: str, _second: int) -> bool:
-        """Say whether a run has a cap, asking once a second: it may be steered."""
-        return self._store.is_capped(run_id)
 
     def _zone_of(self, run_id: str) -> str:
         run = self._store.run(run_id)
