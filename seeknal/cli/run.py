@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
 from seeknal.cli.options import (
     All,
     EndDate,
@@ -19,6 +20,7 @@ from seeknal.cli.options import (
 )
 
 _MOST_WORKERS = 1000
+_KINDS = ("failed", "missing", "restated")
 _MOST_LOOKBACK = 100_000
 
 
@@ -47,7 +49,8 @@ def run(
         typer.Option(
             "--only",
             metavar="KIND",
-            parser=one_of("failed", "missing", "restated"),
+            parser=one_of(*_KINDS),
+            autocompletion=names.choices(*_KINDS),
             help="Of all that the window lacks, run what has failed, what is missing, or what is "
             "restated; can be given several times.",
             show_default=False,
