@@ -98,6 +98,23 @@ def run(
             "--dry-run", help="Show what would run and why, and what would not; run nothing."
         ),
     ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="UNIT",
+            help="Show how one unit would be run: its SQL, what that reads, where the result "
+            "goes. Named as 'intervals' prints it; nothing is run.",
+            show_default=False,
+        ),
+    ] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Run a small sample of a backfill, and say how long the rest would take.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -197,6 +214,8 @@ def run(
       seeknal run --backfill --start-date 2024-01-01 --end-date 2024-02-01
       seeknal run --backfill --partitions EU,US
       seeknal run --backfill --newest-first --limit 100 --dry-run
+      seeknal run --explain 2024-01-04
+      seeknal run --backfill --estimate
       seeknal run --only failed --max-attempts 5 --backoff 30s --timeout 10m
       seeknal run --lookback 3
       seeknal run --force --reason "Rates were corrected" --start-date 2024-01-01
@@ -220,6 +239,8 @@ def run(
         limit=limit,
         newest_first=newest_first,
         dry_run=dry_run,
+        explain=explain,
+        estimate=estimate,
         workers=workers,
         max_active=max_active,
         priority=priority,
