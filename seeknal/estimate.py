@@ -88,14 +88,14 @@ def estimate(events: Iterable[Event], units: int) -> Estimate | None:
 
 
 def _seconds(done: Sequence[Event]) -> list[float]:
-    """Return what units took: from each completion of a worker to its next.
+    """Return what units took: from each completion of a worker to its next in the same run.
 
     So the store's part counts, and a worker's first unit, which opens the input, does not. If
     no worker completed two, what the attempts themselves took.
     """
-    workers: dict[str, list[float]] = {}
+    workers: dict[tuple[str, str], list[float]] = {}
     for event in done:
-        workers.setdefault(event.worker, []).append(event.at)
+        workers.setdefault((event.run, event.worker), []).append(event.at)
     apart = [later - one for times in workers.values() for one, later in pairwise(times)]
     return apart or [event.seconds for event in done]
 

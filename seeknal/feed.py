@@ -54,11 +54,6 @@ def is_fed(run: Run) -> bool:
     return ends_of(run.cursor) == _END and not run.returned
 
 
-def ended(run: Run) -> str:
-    """Return the cursor of a run of which no more is to be fed, whatever was."""
-    return next_turn(run.cursor, _END)
-
-
 def planned_units(
     flow: str, planned: Iterable[Planned], *, newest_first: bool = False
 ) -> Iterator[PlannedUnit]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from seeknal.cli import text
+from seeknal.cli.asked import Asked
 from seeknal.cli.located import Located
 from seeknal.cli.workspace import Workspace
 from seeknal.engine.render import render
@@ -20,13 +21,13 @@ from seeknal.workflow.units import Unit
 _LEFT_OUT: Final = {Exclusion.NO_DATA: "no data yet", Exclusion.NOT_DUE: "not due"}
 
 
-def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_json: bool) -> None:
-    """Print how one unit would be run; nothing is run.
+def explain(space: Workspace, asked: Asked, typed: str, now: float) -> int:
+    """Print how one unit would be run; nothing is run. Returns the exit code.
 
     Raises:
         SeeknalError: there is no such unit, or its input cannot be read here.
     """
-    flow = space.one(names, "explain a unit of")
+    flow = space.one(asked.flows, "explain a unit of")
     unit = _unit(space, flow, typed)
     prepared = space.prepare(flow)
     sql = render(prepared.query, unit, namer(flow)(unit))
@@ -36,7 +37,7 @@ def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_js
     goes = None if output is None else str(output.path(unit))
     there = None if output is None else output.published(unit)
     reason = _reason(space, flow, unit, now)
-    if as_json:
+    if asked.as_json:
         text.show_json(
             {
                 "flow": flow.name,
@@ -49,7 +50,7 @@ def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_js
                 "published": there,
             }
         )
-        return
+        return 0
     text.show(f"Unit {text.unit_name(unit, flow.timezone)} of {flow.name}: {reason}")
     text.show(f"Input: {flow.input.kind} {text.listed(prepared.query.source.paths)}")
     for scan in read:
@@ -59,6 +60,7 @@ def explain(space: Workspace, names: list[str], typed: str, now: float, *, as_js
     if there is not None:
         text.show(f"  published by run {there.get('seeknal_run', 'unknown')}")
     text.show(f"SQL:\n{sql}")
+    return 0
 
 
 def _unit(space: Workspace, flow: Flow, typed: str) -> Unit:
@@ -92,7 +94,7 @@ def _reason(space: Workspace, flow: Flow, unit: Unit, now: float) -> str:
 
 def _lines(scan: Scan) -> list[str]:
     about = "" if scan.rows is None else f", about {text.plural(scan.rows, 'row')}"
-    columns = f"columns {', '.join(scan.columns)}" if scan.columns else "no columns"
+    columns = f"columns {text.listed(scan.columns)}" if scan.columns else "no columns"
     filters = scan.filters or "none: all of it is read for every unit"
     return [f"scan of {scan.what}: {columns}{about}", f"  filter: {filters}"]
 

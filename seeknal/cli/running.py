@@ -44,6 +44,10 @@ def run_flows(asked: Asked) -> int:
 def _run_all(asked: Asked, interrupts: Interrupts) -> int:
     with Workspace.open(asked.project_path, asked.redis) as space:
         now = time.time()
+        if asked.explain is not None:
+            from seeknal.cli.explaining import explain
+
+            return explain(space, asked, asked.explain, now)
         shared = is_shared(space, asked)
         names = space.names(asked.flows)
         tasks = [_task(space, asked, name, alone=len(names) == 1) for name in names]
@@ -116,6 +120,8 @@ def _run(
         output = output_of(space.project, space.project.flow(task.prepared.name))
         if output is not None:
             output.check()
+    if asked.estimate:
+        return _estimate(space, asked, tasks, now, interrupts)
     reports: list[tuple[Task, Report]] = []
     with executing(space, interrupts, asked.workers) as here:
         for number, task in enumerate(tasks):
@@ -127,6 +133,24 @@ def _run(
     if asked.as_json:
         text.show_json({"flows": [report_json(task, report) for task, report in reports]})
     return 0 if all(report.complete for _, report in reports) else 1
+
+
+def _estimate(
+    space: Workspace, asked: Asked, tasks: Sequence[Task], now: float, interrupts: Interrupts
+) -> int:
+    from seeknal.cli.estimating import estimate_flows
+
+    interrupts.advice = "What the sample did stays done."
+    # One thread: what a unit takes is not blurred by what others of its process do.
+    with executing(space, interrupts, workers=1) as here:
+        return estimate_flows(
+            space.store,
+            asked,
+            tasks,
+            now,
+            1,
+            lambda task: _run_one(space, asked, task, here, Watcher(task, asked), now),
+        )
 
 
 def _run_one(

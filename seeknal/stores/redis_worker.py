@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
 
-from seeknal.stores.redis_core import MICRO, Core
+from seeknal.stores.redis_core import Core
 from seeknal.stores.redis_fleet import Due, due_of
 from seeknal.stores.redis_keys import KINDS, PROJECTS
-from seeknal.stores.redis_values import COUNT_FIELDS, claim_of, counts_of, json_of, readable
+from seeknal.stores.redis_values import (
+    COUNT_FIELDS,
+    MICRO,
+    claim_of,
+    counts_of,
+    json_of,
+    readable,
+)
 from seeknal.workflow.state import Claim, Counts, RunStatus
 from seeknal.workflow.units import Unit
 
@@ -69,6 +76,11 @@ class WorkerVerbs(Core):
                 for run_id, (flow, status, *counts) in zip(ids, rows, strict=True)
                 if flow is not None
             ]
+
+    def is_capped(self, run_id: str) -> bool:
+        """Return whether a run has a cap (``max_active``)."""
+        key = self._key("run", run_id)
+        return self._ask(lambda: self._client.hget(key, "max_active"), repeat=True) is not None
 
     def announce(self) -> None:
         """Make the project known to workers that serve every project of this Redis."""

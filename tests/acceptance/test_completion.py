@@ -114,6 +114,7 @@ def test_partitions_are_offered_one_after_the_other(shop: Sandbox) -> None:
 def test_a_few_words_are_offered(shop: Sandbox) -> None:
     assert offered(shop, "worker", "--log-level", "") == ["debug", "info", "warning", "error"]
     assert "@daily" in offered(shop, "intervals", "pending", "--schedule", "@")
+    assert offered(shop, "run", "--only", "") == ["failed", "missing", "restated"]
     assert offered(shop, "--show-completion", "") == list(SHELLS)
 
 

@@ -16,8 +16,8 @@ from fakeredis.commands_mixins import server_mixin
 
 from seeknal.stores.base import Store
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_core import MICRO
 from seeknal.stores.redis_keys import prefix
+from seeknal.stores.redis_values import MICRO
 from seeknal.workflow.state import Claim
 from tests.contract.harness import Clock
 from tests.keys import check_keys

@@ -173,6 +173,39 @@ def test_a_port_in_use_ends_a_worker_before_it_begins(ships: Fleet, port: int) -
     assert Scrape.of(port).one("seeknal_store_up") == 1
 
 
+def test_whoever_watches_a_run_tells_of_it(ships: Fleet, port: int) -> None:
+    slow(ships, 30, 20)
+    ships.worker()
+    run = ships.launch()
+    watching = ships.start("runs", "watch", run, "--metrics-port", f"127.0.0.1:{port}")
+    try:
+        scrape = wait_until("units are seen to be done", lambda: watched(port), 60, 0.1)
+        assert scrape is not None
+        assert_named_well(scrape.families)
+        assert sum(scrape.all("seeknal_run_units").values()) == 30
+        name = {"project": PROJECT, "flow": FLOW, "run": run}
+        done = scrape.one("seeknal_run_completed_units_total", **name)
+        assert scrape.one("seeknal_run_units", state="done", **name) == done
+        assert scrape.one("seeknal_run_rows_total", **name) == done * 24
+        assert scrape.one("seeknal_run_busy_seconds_total", **name) > 0
+        refused = ships.seeknal("runs", "watch", run, "--metrics-port", str(port), code=2)
+        assert f"Port {port} for metrics is in use" in refused.err
+        assert ships.ends(run) is RunStatus.DONE
+        assert "is done: 30 of 30 done" in ships.box.wait(watching).out
+    finally:
+        watching.kill()
+    assert watched(port) is None
+
+
+def watched(port: int) -> Scrape | None:
+    try:
+        scrape = Scrape.of(port)
+    except OSError:
+        return None
+    done = scrape.all("seeknal_run_completed_units_total")
+    return scrape if any(done.values()) else None
+
+
 def test_what_is_no_port_is_refused(ships: Fleet) -> None:
     refused = ships.seeknal("worker", "--metrics-port", "99999", code=2)
     assert "'99999' is no port from 1 to 65535, nor HOST:PORT" in refused.err

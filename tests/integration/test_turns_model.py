@@ -17,8 +17,8 @@ from seeknal.errors import LeaseLostError
 from seeknal.executors import dispatch
 from seeknal.executors.dispatch import Dispatcher
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_core import MICRO
 from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_values import MICRO
 from seeknal.workflow.state import Claim, Run, RunStatus, UnitStatus
 from tests.contract.building import finish, hour, new_run, register
 from tests.contract.redis_harness import FakeHarness
@@ -140,7 +140,6 @@ class Fleet:
         """Return the runs that should go before a message's: worked out from their parts."""
         known = {run.id: self.standing(run) for run in self.runs}
         mine = known[message.run]
-        share = mine["share"] - (message.key in mine["ahead"])
         return [
             run
             for run, other in known.items()
@@ -149,7 +148,7 @@ class Fleet:
             and other["share"] < other["cap"]
             and (
                 other["priority"] > mine["priority"]
-                or (other["priority"] == mine["priority"] and other["share"] < share)
+                or (other["priority"] == mine["priority"] and other["share"] < mine["running"])
             )
         ]
 
@@ -158,13 +157,14 @@ class Fleet:
         assert found is not None
         client, now = self.store._client, round(self.store.now() * MICRO)
         sent, unsent = self.store._key("sent", run.id), self.store._key("unsent", run.id)
-        ahead = set(client.zrangebyscore(sent, f"({now}", "+inf"))
+        ahead = client.zcount(sent, f"({now}", "+inf")
+        running = self.store.counts(run.id).running
         ready = client.zcount(sent, "-inf", now) + client.zcard(unsent)
         return {
             "priority": found.options.get("priority", 0),
             "cap": found.options.get("max_active", 10**6),
-            "share": self.store.counts(run.id).running + len(ahead),
-            "ahead": ahead,
+            "running": running,
+            "share": running + ahead,
             "ready": ready if found.status is RunStatus.ACTIVE else 0,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import cast
 
 from seeknal.heartbeat import Heartbeat, Holding
@@ -35,6 +36,33 @@ def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
         wait_until("the refusal is heard", interrupted.is_set)
         assert holding.lost
     assert store.asked >= 3
+    heartbeat.close()
+
+
+class Faithful:
+    """A store that renews whatever it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def renew(self, claim: Claim, lease: float) -> bool:
+        self.asked += 1
+        return True
+
+    def was_asked(self, times: int) -> bool:
+        return self.asked >= times
+
+
+def test_leases_are_renewed_after_a_time_without_any() -> None:
+    store = Faithful()
+    heartbeat = Heartbeat(cast(Store, store), LEASE)
+    for _ in range(3):
+        with heartbeat.hold(Holding(claim(), lambda: None)):
+            wait_until("it is renewed", partial(store.was_asked, store.asked + 1))
+        # Some beats in which there is nothing to be renewed.
+        idle = threading.Event()
+        threading.Timer(3 * LEASE, idle.set).start()
+        wait_until("it was idle", idle.is_set)
     heartbeat.close()
 
 

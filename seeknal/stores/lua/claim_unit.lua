@@ -13,8 +13,8 @@ local patient, fair, repeated = ARGV[3] == '1', ARGV[6] == '1', ARGV[8] == '1'
 local mark = tonumber(ARGV[7])
 
 -- The message that led here is used up: the unit needs another one.
-local function message_used(sent)
-  if sent then
+local function message_used(found)
+  if found.sent then
     call('ZREM', key('sent', id), unit)
     enqueue(id, unit)
   end
@@ -30,12 +30,12 @@ local found = details(id, unit)
 if found.state == 'failed' or (found.state == 'waiting' and found.ready > now) then
   return nil
 end
-local sent = call('ZSCORE', key('sent', id), unit)
-if mark and found.state ~= 'running' and tonumber(sent or '0') ~= mark then
+found.sent = call('ZSCORE', key('sent', id), unit)
+if mark and found.state ~= 'running' and tonumber(found.sent or '0') ~= mark then
   return nil  -- another message was sent since, or will be
 end
 if run.status ~= 'active' then
-  message_used(sent)
+  message_used(found)
   return nil
 end
 if found.state == 'running' then
@@ -45,7 +45,7 @@ if found.state == 'running' then
     return nil
   end
 elseif not below_cap(run) then
-  message_used(sent)
+  message_used(found)
   return nil
 end
 if unit_done(run.flow, unit, plan) then
@@ -53,12 +53,12 @@ if unit_done(run.flow, unit, plan) then
   return nil
 end
 if not take_over(run, unit, now, patient) then
-  if sent then
+  if found.sent then
     set_aside(id, unit, now)
   end
   return nil
 end
-local first = fair and found.state ~= 'running' and give_way(run, mark, now)
+local first = fair and found.state ~= 'running' and give_way(run, now)
 if first then
   return first
 end
