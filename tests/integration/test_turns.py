@@ -10,6 +10,7 @@ import pytest
 from seeknal.feed import top_up
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_worker import Refusal
 from seeknal.workflow.state import Claim, RunStatus, UnitRecord, UnitStatus
 from seeknal.workflow.units import Unit
 from tests.contract.building import (
@@ -51,13 +52,27 @@ def hours(*numbers: int, flow: str = "events") -> list[Unit]:
 def asked(store: RedisStore, message: Due) -> list[Unit]:
     """Ask for the unit of a message; return those that go first, or itself if it is leased."""
     answer = store.claim_in_turn(WORKER, LEASE, message)
-    return [answer.unit] if isinstance(answer, Claim) else [due.unit for due in answer]
+    return [answer.unit] if isinstance(answer, Claim) else [due.unit for due in answer.first]
 
 
 def leased(store: RedisStore, message: Due) -> Claim:
     answer = store.claim_in_turn(WORKER, LEASE, message)
     assert isinstance(answer, Claim)
     return answer
+
+
+def first_of(store: RedisStore, message: Due) -> tuple[Due, ...]:
+    answer = store.claim_in_turn(WORKER, LEASE, message)
+    assert isinstance(answer, Refusal)
+    return answer.first
+
+
+def outdated(store: RedisStore, message: Due) -> int:
+    """Ask for the unit of a message; return which messages of its run are out of date."""
+    answer = store.claim_in_turn(WORKER, LEASE, message)
+    assert isinstance(answer, Refusal)
+    assert answer.first == ()
+    return answer.outdated
 
 
 def test_the_only_run_goes_on(store: RedisStore) -> None:
@@ -72,8 +87,7 @@ def test_a_higher_priority_goes_first_a_few_at_a_time(store: RedisStore) -> None
     launch(store, *hours(0, 1))
     low, other = store.due()
     high = launch(store, *hours(*range(2, 13)), priority=1)
-    before = store.claim_in_turn(WORKER, LEASE, low)
-    assert isinstance(before, list)
+    before = first_of(store, low)
     assert [due.unit for due in before] == hours(*range(2, 10))
     # Whoever asks next, while these are on their way, is told of the next ones.
     assert asked(store, other) == hours(10)
@@ -128,8 +142,7 @@ def test_a_run_at_its_cap_does_not_go_first(store: RedisStore) -> None:
     launch(store, *hours(0, 1, 2))
     messages = store.due()
     capped = launch(store, *hours(3, 4, 5, 6), priority=1, max_active=2)
-    before = store.claim_in_turn(WORKER, LEASE, messages[0])
-    assert isinstance(before, list)
+    before = first_of(store, messages[0])
     assert [due.unit for due in before] == hours(3, 4)
     assert asked(store, messages[0]) == hours(0)
     claims = [leased(store, due) for due in before]
