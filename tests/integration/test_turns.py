@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,21 +28,29 @@ from tests.contract.building import (
 from tests.contract.redis_harness import FakeHarness, ServerHarness
 
 LEASE = 30.0
+Harness = FakeHarness | ServerHarness
 
 
 @pytest.fixture(params=[FakeHarness, ServerHarness])
-def harness(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[FakeHarness | ServerHarness]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
     made = request.param(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def store(harness: FakeHarness | ServerHarness) -> RedisStore:
+def store(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
+    """A store whose time passes from call to call, as a server's does."""
     opened = harness.open()
     assert isinstance(opened, RedisStore)
+    if isinstance(harness, FakeHarness):
+        run = opened._run
+
+        def run_later(verb: str, args: Iterable[str | float]) -> Any:
+            harness.pass_time(0.001)
+            return run(verb, args)
+
+        monkeypatch.setattr(opened, "_run", run_later)
     return opened
 
 
@@ -193,9 +202,7 @@ def test_a_unit_that_is_done_does_not_go_first_and_counts_as_done(store: RedisSt
     assert found.status is RunStatus.DONE
 
 
-def test_who_holds_an_expired_lease_has_had_its_turn(
-    store: RedisStore, harness: FakeHarness | ServerHarness
-) -> None:
+def test_who_holds_an_expired_lease_has_had_its_turn(store: RedisStore, harness: Harness) -> None:
     launch(store, hour(0))
     (message,) = store.due()
     claim = store.claim_in_turn(WORKER, harness.lease, message)
@@ -218,14 +225,11 @@ def test_a_steered_priority_counts_at_once(store: RedisStore) -> None:
 # -- messages out of date -----------------------------------------------------------------------
 
 
-def test_only_the_last_message_of_a_unit_counts(
-    store: RedisStore, harness: FakeHarness | ServerHarness
-) -> None:
+def test_only_the_last_message_of_a_unit_counts(store: RedisStore) -> None:
     run = launch(store, hour(0))
     (old,) = store.due()
     store.release(take(store, LEASE, run, hour(0)))
     assert asked(store, old) == []
-    harness.pass_time(0.001)
     (new,) = store.due()
     assert asked(store, old) == []
     assert asked(store, new) == hours(0)
@@ -243,7 +247,10 @@ def test_a_message_of_a_unit_that_was_taken_back_is_refused(store: RedisStore) -
     old = store.due()
     running = leased(store, old[0])
     assert store.steer(run.id, {"newest_first": True})
-    assert [asked(store, message) for message in old] == [[]] * 4
+    # The messages of all are known to be so at the first of them.
+    for message in old:
+        assert int(message.mark) < outdated(store, old[1])
+        assert asked(store, message) == []
     assert (store.window(run.id), store.pending()) == (1, 1)
     finish(store, running)
     assert store.counts(run.id).done == 1
@@ -258,8 +265,29 @@ def test_the_new_order_counts_although_old_messages_are_taken_first(store: Redis
     top_up(store, run)
     new = store.due()
     assert [message.unit for message in new] == hours(*range(6))[::-1]
+    assert int(old[-1].mark) < outdated(store, old[0]) <= int(new[0].mark)
     assert [asked(store, message) for message in old] == [[]] * 6
     assert [asked(store, message) for message in new] == [[message.unit] for message in new]
+
+
+def test_what_was_tried_before_a_new_order_gets_another_message(store: RedisStore) -> None:
+    run = launch(store, hour(0), hour(1))
+    store.release(take(store, LEASE, run, hour(0)))
+    (untried, tried) = sorted(store.due(), key=lambda message: message.unit, reverse=True)
+    assert store.steer(run, {"newest_first": True})
+    assert outdated(store, tried) == outdated(store, untried)
+    (again,) = store.due()
+    assert asked(store, again) == hours(0)
+
+
+def test_messages_of_a_run_that_ended_are_out_of_date(store: RedisStore) -> None:
+    run = launch(store, hour(0), hour(1))
+    messages = store.due()
+    store.set_status(run, RunStatus.PAUSED)
+    assert outdated(store, messages[0]) == 0
+    store.set_status(run, RunStatus.CANCELLED)
+    assert outdated(store, messages[1]) > int(messages[1].mark)
+    assert outdated(store, messages[0]._replace(run="unknown")) == 0
 
 
 def test_a_cap_that_was_lowered_holds_as_units_end(store: RedisStore) -> None:
