@@ -128,7 +128,7 @@ class Heartbeat:
         """Wait until renewals are due, or a deadline has passed; False if it is time to stop."""
         with self._lock:
             while not self._stopped:
-                self._wakes = min(due, *(holding.deadline for holding in self._held))
+                self._wakes = min([due, *(holding.deadline for holding in self._held)])
                 left = self._wakes - time.monotonic()
                 if left <= 0:
                     return True
