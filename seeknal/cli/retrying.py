@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from seeknal.cli import text
 from seeknal.cli.here import Here, executing
 from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.progress import Progress
-from seeknal.cli.reach import Reached, Where, actor, reached
+from seeknal.cli.reach import Where, actor, reached
 from seeknal.cli.runtext import made, progress, run_json
+from seeknal.cli.supplying import supply
 from seeknal.cli.workspace import Workspace
 from seeknal.coordinator import Coordinator
 from seeknal.errors import InterruptedRunError
 from seeknal.plan import Part, Plan
 from seeknal.retry import register_failed
 from seeknal.stores.base import Store
-from seeknal.stores.redis import RedisStore
 from seeknal.workflow.state import Counts, Run, RunStatus
 
 
@@ -33,7 +32,7 @@ def retry_run(where: Where, run_id: str, failures: Sequence[str], *, as_json: bo
         old = found.run(run_id)
         if found.url is not None:
             new = register_failed(found.store, old, failures, actor=actor(), owner="")
-            _leave_to_workers(found, new)
+            supply(found, new.id)
             counts = found.store.counts(new.id)
     if found.url is None:
         with Interrupts().caught() as interrupts:
@@ -44,20 +43,6 @@ def retry_run(where: Where, run_id: str, failures: Sequence[str], *, as_json: bo
         text.show(f"Launched run {new.id}: {progress(counts)}.")
         text.say(f"Watch it with: {where.command(f'seeknal runs watch {new.id}')}")
     return 0
-
-
-def _leave_to_workers(found: Reached, run: Run) -> None:
-    from seeknal.executors.celery import Publisher
-    from seeknal.executors.dispatch import Dispatcher
-
-    assert isinstance(found.store, RedisStore)
-    assert found.url is not None
-    publisher = Publisher(found.url)
-    try:
-        owner = f"{actor()} {os.getpid()}"
-        Dispatcher(found.store, publisher, found.project, owner).prime(run.id)
-    finally:
-        publisher.close()
 
 
 def _run_here(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from seeknal.cli import text
 from seeknal.cli.reach import Reached, Where, actor, reached
 from seeknal.cli.runtext import progress, run_json
+from seeknal.cli.supplying import supply
 from seeknal.errors import UsageError
 from seeknal.stores.base import Change
 from seeknal.workflow.state import Run, RunStatus
@@ -74,6 +75,7 @@ def steer_run(
             change = Change(actor(), "set", f"run {run_id}: {'; '.join(turns)}", reason)
             if not found.store.steer(run_id, fresh, change):
                 raise _over(found.run(run_id))
+            supply(found, run_id)
         _tell(found, run_id, said if fresh else f"Run {run_id} is as asked for", as_json=as_json)
 
 
@@ -86,6 +88,8 @@ def _take(where: Where, run_id: str, step: _Step, reason: str, *, as_json: bool)
             if now.status not in _OPEN:
                 raise _over(now)
             raise UsageError(f"Run {run_id} is {now.status} already.")
+        if step is _RESUME:
+            supply(found, run_id)
         _tell(found, run_id, f"{step.said} run {run_id}", as_json=as_json)
     if step is _CANCEL and not as_json:
         command = text.command(f"seeknal run --flow {run.flow}", where.path)
