@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal.cli.options import Flows, Json, ProjectPath, Redis
+from seeknal.cli.options import MOST, Flows, Json, ProjectPath, Redis
 
 
 def audit(
@@ -14,7 +14,10 @@ def audit(
     redis: Redis = None,
     flow: Flows = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, metavar="N", help="How many changes, the latest ones.")
+        int,
+        typer.Option(
+            "--limit", min=1, max=MOST, metavar="N", help="How many changes, the latest ones."
+        ),
     ] = 40,
     as_json: Json = False,
 ) -> None:

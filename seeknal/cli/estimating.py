@@ -92,7 +92,11 @@ def _events(store: Store, reports: Iterable[Report]) -> list[Event]:
 
 def _show(flow: str, total: int, failed: int, found: Estimate | None, asked: Asked) -> None:
     if found is None:
-        text.say(f"No estimate of {flow}: no unit of the sample was completed.")
+        where = text.command(f"seeknal intervals failed --flow {flow}", asked.project_path)
+        text.say(
+            f"No estimate of {flow}: no unit of the sample was completed; what failed is shown by: "
+            f"{where}"
+        )
         return
     rest = f"; {failed:,} of it failed" if failed else ""
     text.show(
@@ -108,7 +112,7 @@ def _show(flow: str, total: int, failed: int, found: Estimate | None, asked: Ask
         return
     rows, size = found.rows.times(found.left), found.bytes.times(found.left)
     text.show(
-        f"The other {text.plural(found.left, 'unit')} make about {round(rows.mean):,} rows "
+        f"The other {text.plural(found.left, 'unit')} would make about {round(rows.mean):,} rows "
         f"({round(rows.low):,} to {round(rows.high):,}), {text.size(round(size.mean))} "
         f"({text.size(round(size.low))} to {text.size(round(size.high))}), and take"
     )

@@ -186,6 +186,7 @@ def show_audit(
     for entry in found or ():
         at = format_instant(int(entry.at), "UTC")
         why = f": {entry.reason}" if entry.reason else ""
-        text.show(f"{at}Z  {entry.actor}  {entry.action} {entry.flow} ({entry.what}){why}")
+        line = f"{at}Z  {entry.actor}  {entry.action} {entry.flow} ({entry.what}){why}"
+        text.show(text.one_line(line))
     if not found:
         text.say("Nothing was changed by hand yet.")

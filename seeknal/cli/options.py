@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +13,9 @@ from seeknal.cli import names
 from seeknal.errors import TimeError
 from seeknal.workflow.durations import parse_duration
 
+# The most units and lines that can be asked for, and the priorities of runs from least to greatest.
+MOST: Final = 1_000_000_000
+PRIORITIES: Final = (-1000, 1000)
 _NUMBER = re.compile(r"\s*-?\d{1,12}\s*", re.ASCII)
 
 

@@ -8,6 +8,8 @@ import typer
 
 from seeknal.cli import names
 from seeknal.cli.options import (
+    MOST,
+    PRIORITIES,
     All,
     EndDate,
     Flows,
@@ -23,9 +25,7 @@ from seeknal.cli.options import (
 _MOST_WORKERS = 1000
 _KINDS = ("failed", "missing", "restated")
 _MOST_LOOKBACK = 100_000
-_MOST_UNITS = 1_000_000_000
 _MOST_ATTEMPTS = 1000
-_PRIORITIES = (-1000, 1000)
 
 
 def run(
@@ -79,7 +79,7 @@ def run(
         int | None,
         typer.Option(
             "--limit",
-            parser=whole(1, _MOST_UNITS),
+            parser=whole(1, MOST),
             metavar="N",
             help="Run N units of each flow at most, the first in the run's order.",
             show_default=False,
@@ -125,7 +125,7 @@ def run(
         int | None,
         typer.Option(
             "--max-active",
-            parser=whole(1, _MOST_UNITS),
+            parser=whole(1, MOST),
             metavar="N",
             help="Run no more than N units of a flow at once, however many could.",
             show_default=False,
@@ -135,7 +135,7 @@ def run(
         int | None,
         typer.Option(
             "--priority",
-            parser=whole(*_PRIORITIES),
+            parser=whole(*PRIORITIES),
             metavar="P",
             help="Before runs of a lower priority, from -1,000 to 1,000. Default: 0.",
             show_default=False,
@@ -176,7 +176,7 @@ def run(
         int | None,
         typer.Option(
             "--stop-after",
-            parser=whole(1, _MOST_UNITS),
+            parser=whole(1, MOST),
             metavar="N",
             help="Have the run pause itself when N of its units have failed.",
             show_default=False,

@@ -233,7 +233,10 @@ class Watcher:
         for run in runs:
             if run.id not in self._waited and not self._asked.as_json:
                 where = text.parts_span(theirs, self._task.zone)
-                text.say(f"Waiting for run {run.id} of {run.created_by}, which holds {where}.")
+                if self._asked.detach:
+                    text.say(f"Run {run.id} of {run.created_by} holds {where}, and does that.")
+                else:
+                    text.say(f"Waiting for run {run.id} of {run.created_by}, which holds {where}.")
             self._waited.add(run.id)
 
     def close(self) -> None:

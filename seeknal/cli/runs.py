@@ -9,7 +9,16 @@ import typer
 
 from seeknal.cli import names
 from seeknal.cli.manual import group
-from seeknal.cli.options import Json, MetricsPort, ProjectName, ProjectPath, Redis
+from seeknal.cli.options import (
+    MOST,
+    PRIORITIES,
+    Json,
+    MetricsPort,
+    ProjectName,
+    ProjectPath,
+    Redis,
+    whole,
+)
 
 app = group(
     "See and steer runs, from any machine.",
@@ -50,7 +59,8 @@ def list_(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="Show so many at most.")
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=MOST, help="Show so many at most."),
     ] = 20,
     as_json: Json = False,
 ) -> None:
@@ -146,7 +156,10 @@ def set_(
     max_active: Annotated[
         int | None,
         typer.Option(
-            "--max-active", metavar="N", min=1, help="Run so many units at once, at most."
+            "--max-active",
+            metavar="N",
+            parser=whole(1, MOST),
+            help="Run so many units at once, at most.",
         ),
     ] = None,
     no_max_active: Annotated[
@@ -157,6 +170,7 @@ def set_(
         typer.Option(
             "--priority",
             metavar="N",
+            parser=whole(*PRIORITIES),
             help="Runs of a higher one get workers first.",
         ),
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,14 +16,14 @@ from seeknal.workflow.units import Unit
 # What Celery's names of workers begin with says nothing that the rest does not.
 _CELERY: Final = re.compile(r"\A[^@]*@")
 _OWNER: Final = re.compile(r"\A([^ /]+)(?:/\w+)? pid=(\d+)[^#]*")
-_WORDS: Final = {
-    "newest_first": "newest first",
-    "priority": "priority {}",
-    "max_active": "at most {} at once",
-    "max_attempts": "{} attempts",
-    "backoff": "{:g} s between attempts",
-    "timeout": "{:g} s for an attempt",
-    "stop_after": "pauses after {} failed",
+_WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "newest_first": "newest first".format,
+    "priority": "priority {}".format,
+    "max_active": "at most {} at once".format,
+    "max_attempts": lambda count: text.plural(count, "attempt"),
+    "backoff": "{:g} s between attempts".format,
+    "timeout": "{:g} s for an attempt".format,
+    "stop_after": "pauses after {} failed".format,
 }
 _PLACE: Final = re.compile(r" \(line \d+[^()]*\)\.\Z")
 
@@ -77,9 +78,7 @@ def lately(view: View) -> str:
 def in_force(run: Run) -> str:
     """Return what is set for a run, in words; empty where all is as by default."""
     options = run.options
-    return ", ".join(
-        words.format(options[name]) for name, words in _WORDS.items() if options.get(name)
-    )
+    return ", ".join(words(options[name]) for name, words in _WORDS.items() if options.get(name))
 
 
 def going_on(run: Run) -> str:

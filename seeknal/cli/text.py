@@ -34,6 +34,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
 
 
+def one_line(words: str) -> str:
+    """Return words that somebody typed so that they stay on their line, and draw nothing."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+
+
 def unit_name(unit: Unit, timezone: str) -> str:
     """Return how a unit is shown: its value, or its interval on the flow's wall clock."""
     return unit.value if unit.value is not None else format_interval(unit.start, unit.end, timezone)

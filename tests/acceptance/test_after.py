@@ -285,3 +285,13 @@ def test_a_file_that_cannot_be_written_is_said(project: Sandbox, failed: str) ->
     refused = project.call("runs", "export", failed, "--to", "file/run.json", code=2)
     assert "a file stands where a folder is needed" in refused.err
     assert not list(Path(project.root).glob("*.csv"))
+
+
+def test_a_reason_stays_on_its_line_of_the_audit(project: Sandbox) -> None:
+    reason = "late\n2024-01-01T00:00:00Z  root@vm  cancel \x1b[31m"
+    complete = ["intervals", "complete", "--interval", "2024-02-01", "--reason", reason]
+    project.call(*complete)
+    (line,) = project.call("audit").lines
+    assert line.endswith(r": late\n2024-01-01T00:00:00Z  root@vm  cancel \x1b[31m")
+    (entry,) = project.call("audit", "--json").json["audit"]
+    assert entry["reason"] == reason

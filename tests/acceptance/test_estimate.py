@@ -72,7 +72,7 @@ def test_what_is_no_unit_is_not_explained(shop: Sandbox, typed: str, said: str) 
 def test_an_estimate_keeps_its_sample_and_names_the_command_for_the_rest(shop: Sandbox) -> None:
     first = shop.seeknal("run", "--backfill", "--estimate")
     assert "Sample of events_flow: 24 of 60 units are done, and stay done." in first.lines
-    assert "The other 36 units make about 864 rows (864 to 864)" in first.out
+    assert "The other 36 units would make about 864 rows (864 to 864)" in first.out
     assert {line.split()[0] for line in first.lines[-4:]} == {"1", "4", "16", "64"}
     assert len(shop.files()) == 24
     command = first.err.partition("Run them with: ")[2].strip()
@@ -106,7 +106,8 @@ def test_an_estimate_of_values_and_of_failing_units(shop: Sandbox) -> None:
         "WHERE event_time >= '__START__' AND event_time < '__END__'"
     ])  # fmt: skip
     failed = shop.seeknal("run", "--backfill", "--estimate", "--max-attempts", "1", code=1)
-    assert "No estimate of events_flow: no unit of the sample was completed." in failed.err
+    assert "No estimate of events_flow: no unit of the sample was completed; " in failed.err
+    assert "seeknal intervals failed --flow events_flow" in failed.err
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,9 @@ TYPED = [
     typed("backoff in the past", f"{RUN} --backoff -1s", "'-1s' is not a duration"),
     typed("priority in words", f"{RUN} --priority high", "'high' is no whole number from -1,000"),
     typed("stop after none", f"{RUN} --stop-after 0", "'0' is no whole number from 1"),
+    *(typed(f"more than is kept: {command}", f"{command} {10**23}", "Invalid value for '--")
+      for command in (f"{RUN} --priority", f"{RUN} --max-active", "audit --limit",
+                      "runs list --limit", "runs set X --priority", "runs set X --max-active")),
     typed("unknown option", "run --wrkers 3", "No such option: --wrkers", "--workers",
           "See 'seeknal run --help'."),
     typed("missing value", "run --flow", "Option '--flow' requires an argument."),
