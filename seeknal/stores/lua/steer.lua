@@ -20,16 +20,37 @@ local function newest_first()
   return call('HGET', hash, 'newest_first') == 'true'
 end
 
--- Take back what is fed and was never claimed; return how many units that are. All messages are
--- out of date: what is left gets others.
-local function take_back()
-  local taken = 0
+-- Take back units that were never claimed, a few at a time: Lua's stack bounds the arguments of
+-- one call.
+local function take_back(units)
+  local names, rows = {}, {}
+  for i, text in ipairs(call('HMGET', key('units', id), unpack(units))) do
+    names[i], rows[2 * i - 1], rows[2 * i] = member(id, units[i]), units[i], text
+  end
+  call('HSET', key('returned', id), unpack(rows))
+  call('HDEL', key('units', id), unpack(units))
+  for _, kind in ipairs({ 'fed', 'unsent', 'sent' }) do
+    call('ZREM', key(kind, id), unpack(units))
+  end
+  call('ZREM', key('waiting'), unpack(names))
+  call('ZREM', key('pending'), unpack(names))
+end
+
+-- Take back all that is fed and was never claimed; return how many units that are. Every message
+-- is out of date then: what is left gets another.
+local function turn()
+  local untried, taken = {}, 0
   for _, unit in ipairs(call('ZRANGE', key('fed', id), 0, -1)) do
     if call('EXISTS', key('unit', member(id, unit))) == 0 then
-      call('HSET', key('returned', id), unit, planned(id, unit).text)
-      drop_record(id, unit, 'queued')
-      taken = taken + 1
+      untried[#untried + 1], taken = unit, taken + 1
     end
+    if #untried == 1000 then
+      take_back(untried)
+      untried = {}
+    end
+  end
+  if #untried > 0 then
+    take_back(untried)
   end
   for _, unit in ipairs(call('ZRANGE', key('sent', id), 0, -1)) do
     call('ZREM', key('sent', id), unit)
@@ -51,10 +72,10 @@ if run.status == 'active' then
   activate(run)
 end
 if newest_first() ~= before then
-  local ends, turn = string.match(call('HGET', hash, 'cursor'), '^([^#]*)#?(%d*)$')
+  local ends, number = string.match(call('HGET', hash, 'cursor'), '^([^#]*)#?(%d*)$')
   call(
-    'HSET', hash, 'live', int(run.live - take_back()), 'turned', int(clock()),
-    'cursor', ends .. '#' .. int((tonumber(turn) or 0) + 1)
+    'HSET', hash, 'live', int(run.live - turn()), 'turned', int(clock()),
+    'cursor', ends .. '#' .. int((tonumber(number) or 0) + 1)
   )
 end
 note_change(run.flow, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
