@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint bench chaos clean
+.PHONY: help demo screens test lint bench chaos clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made.
@@ -24,8 +24,11 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## Backfill a year of New York flights, restate a week, check the result.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python demo/flights.py
 
+screens: $(STAMP) ## Record docs/screens.md anew, from a run on this machine.
+	@$(BIN)/python -m demo.screens
+
 test: $(STAMP) ## Run the tests.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP) ## Check style, types and the order of the floors.
 	@$(BIN)/ruff check .

@@ -153,7 +153,6 @@ class Fleet:
             concurrency,
             "--without-gossip",
             "--without-mingle",
-            "--without-heartbeat",
         )
 
     def _start(self, app: str, url: str, concurrency: int, *more: str) -> Worker:

@@ -16,7 +16,7 @@ from seeknal.executors.dispatch import Dispatcher
 from seeknal.workflow.cursor import ends_of
 from seeknal.workflow.state import Run
 
-WAITS = "SELECT sleep_ms(500) AS waited, '__START__' AS first, '__END__' AS last"
+WAITS = f"SELECT sleep_ms(500) AS waited, count(*) AS rows FROM ({TRIVIAL})"
 SECONDS = 0.5
 SIZES = (1, 2, 4, 8, 16)
 UNITS_EACH = 10

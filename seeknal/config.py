@@ -1,8 +1,8 @@
-"""The settings that a machine gives: the only place that reads the environment.
+"""The settings that a machine gives: checked, so that what is misspelt is not overlooked.
 
 A variable that starts with ``SEEKNAL_`` is a setting, so an unknown one is an error: a misspelt
 ``SEEKNAL_REDIS_ULR`` must not start a run against the wrong store. Secrets of connections are
-referred to as ``${NAME}`` in project files and looked up here when they are needed.
+referred to as ``${NAME}`` in project files and looked up when they are needed.
 """
 
 from __future__ import annotations
@@ -11,22 +11,42 @@ import difflib
 import os
 import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from seeknal.environment import PREFIX
 from seeknal.errors import ConfigError
 
-PREFIX = "SEEKNAL_"
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LISTEN = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:@/\[\]]+):)?(?P<port>\d{1,5})")
 _HINTS = {
     "lease": "give seconds from 1 to 86400, for example 30",
     "grace": "give seconds from 0 to 86400, for example 20",
     "redis_url": "give a URL such as redis://localhost:6379/0",
     "data_root": "give the path of a folder",
     "project": "give the path of a project's folder",
+    "metrics_port": "give a port such as 9464, or an address such as 127.0.0.1:9464",
 }
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Return the host and port that ``9464``, ``127.0.0.1:9464`` or ``[::1]:9464`` means.
+
+    A port alone means every address of this machine: the host ``0.0.0.0``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = _LISTEN.fullmatch(text)
+    if match is None or not 1 <= int(match["port"]) <= 65_535:
+        raise ValueError(f"{text!r} is no port from 1 to 65535, nor HOST:PORT")
+    return (match["host"] or "0.0.0.0").strip("[]"), int(match["port"])
+
+
+def _listening(text: str) -> str:
+    listen_address(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -35,7 +55,9 @@ class Settings(BaseSettings):
     ``project`` is the project's folder (default: found by walking up), ``data_root`` the folder
     that relative paths of flows start from (default: the project's), ``redis_url`` the shared
     store (default: the project's, else the embedded one), ``lease`` a lease's length in seconds,
-    ``grace`` how many seconds a worker that is told to stop lets its units run on.
+    ``grace`` how many seconds a worker that is told to stop lets its units run on,
+    ``metrics_port`` where a worker serves metrics (default: nowhere), as :func:`listen_address`
+    reads it.
     """
 
     model_config = SettingsConfigDict(
@@ -47,6 +69,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://\S+$")
     lease: float = Field(default=30.0, ge=1, le=86_400, allow_inf_nan=False)
     grace: float = Field(default=20.0, ge=0, le=86_400, allow_inf_nan=False)
+    metrics_port: Annotated[str, AfterValidator(_listening)] | None = None
 
 
 def load_settings() -> Settings:
@@ -81,23 +104,3 @@ def _refuse_unknown() -> None:
             else f"known ones: {', '.join(known)}."
         )
         raise ConfigError(f"There is no setting for the environment variable {name}; {hint}")
-
-
-def expand(text: str, where: str) -> str:
-    """Replace each ``${NAME}`` in a value of a project file by that environment variable.
-
-    Raises:
-        ConfigError: a variable is not set, or what stands in the braces is no name.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if not _VARIABLE.fullmatch(name):
-            raise ConfigError(f"{where}: {match[0]!r} does not name an environment variable.")
-        if name not in os.environ:
-            raise ConfigError(
-                f"{where} refers to the environment variable {name}, which is not set; set it."
-            )
-        return os.environ[name]
-
-    return _REFERENCE.sub(value, text)

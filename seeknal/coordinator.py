@@ -7,7 +7,8 @@ a run that others end or go on with.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import uuid4
@@ -49,7 +50,7 @@ class Observer(Protocol):
         ...
 
     def progress(self, run: Run, counts: Counts) -> None:
-        """A run moved on."""
+        """A run began, or moved on."""
         ...
 
     def waiting(self, theirs: tuple[Part, ...], runs: tuple[Run, ...]) -> None:
@@ -122,17 +123,10 @@ class Coordinator:
         """
         pass_ = _Pass(self, prepared, data, window, now)
         before = self.store.state(prepared.name).completed
-        try:
+        with self._interruptible(pass_.runs):
             first = pass_.register()
             self.observer.planned(first.plan)
             stopped = pass_.go(first)
-        except KeyboardInterrupt:
-            self.driver.stop()
-            if not self.owner:
-                raise
-            for run in pass_.runs:
-                self.store.set_status(run.id, RunStatus.INTERRUPTED)
-            raise InterruptedRunError("Interrupted; what was running is handed back.") from None
         left, later = pass_.left()
         failed = [r for r in self.store.failed(prepared.name) if _held(left).has(r.unit)]
         counts = tuple(self.store.counts(run.id) for run in pass_.runs)
@@ -153,6 +147,31 @@ class Coordinator:
     def _why_paused(self, run: Run) -> str:
         current = self.store.run(run.id)
         return "" if current is None else why_paused(self.store, current)
+
+    def finish(self, run: Run) -> RunStatus | None:
+        """Drive a run that is registered until it ends or pauses; None if the store has lost it.
+
+        Raises:
+            InterruptedRunError, KeyboardInterrupt: as :meth:`run`.
+        """
+        with self._interruptible([run]):
+            return _Wheel(self).drive(run)
+
+    @contextmanager
+    def _interruptible(self, runs: list[Run]) -> Iterator[None]:
+        """End the runs with this process, if it owns them."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.driver.stop()
+            if not self.owner:
+                for run in runs[-1:]:
+                    if self.store.run(run.id) is not None:
+                        self.observer.progress(run, self.store.counts(run.id))
+                raise
+            for run in runs:
+                self.store.set_status(run.id, RunStatus.INTERRUPTED)
+            raise InterruptedRunError("Interrupted; what was running is handed back.") from None
 
     def launch(self, prepared: Prepared, data: Data, window: Window, now: float) -> Launch:
         """Register what a window lacks, and leave it to others to execute.
@@ -263,13 +282,13 @@ class _Pass(_Choice):
     ) -> None:
         super().__init__(coordinator.store, prepared, data, window, now)
         self._c = coordinator
-        self._reaped = 0.0
+        self._wheel = _Wheel(coordinator)
 
     def go(self, launch: Launch) -> RunStatus | None:
         """Work until nothing is left to do; return how a run was stopped from outside, if so."""
         while launch.run is not None or launch.plan.held:
             if launch.run is not None:
-                status = self._drive(launch.run)
+                status = self._wheel.drive(launch.run)
                 if status is None:
                     self.runs.remove(launch.run)  # what is left of it is planned anew
                 elif status not in (RunStatus.DONE, RunStatus.FAILED):
@@ -277,7 +296,7 @@ class _Pass(_Choice):
             else:
                 self._c.observer.waiting(launch.plan.theirs, launch.holders)
                 self._c.driver.drive(None, _TICK * 2)
-                self._reap()
+                self._wheel.reap()
             if self.limit == 0:
                 break
             launch = self.register()
@@ -287,15 +306,20 @@ class _Pass(_Choice):
         for _ in range(_TRIES):
             plan, holds = self.choose()
             run = self._new_run(plan) if plan.parts else None
-            if run is None or self._store.register(run, holds.version, self._again(plan)):
+            if run is None or self._register(run, holds, plan):
                 self.theirs |= Held.of_planned(part.planned for part in plan.theirs)
-                if run is not None:
-                    self.seen.add(run.id)
-                    self.runs.append(run)
                 return Launch(plan, run, holds.runs)
         raise ConflictError(
             f"Other runs of flow {self._prepared.name!r} keep starting and ending; try again."
         )
+
+    def _register(self, run: Run, holds: Holds, plan: Plan) -> bool:
+        self.runs.append(run)  # now: an interrupt may come before the answer
+        if not self._store.register(run, holds.version, self._again(plan)):
+            self.runs.remove(run)
+            return False
+        self.seen.add(run.id)
+        return True
 
     def _again(self, plan: Plan) -> Again | None:
         """What registering the plan restates: what is forced, by hand, and the look-back."""
@@ -319,7 +343,15 @@ class _Pass(_Choice):
             owner=self._c.owner,
         )
 
-    def _drive(self, run: Run) -> RunStatus | None:
+
+class _Wheel:
+    """Keeps runs going, whoever planned them, and puts back the units of the dead."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._c, self._store = coordinator, coordinator.store
+        self._reaped = 0.0
+
+    def drive(self, run: Run) -> RunStatus | None:
         """Drive a run until it is active no more; None if the store has lost it."""
         while True:
             self._c.driver.drive(run.id, _TICK)
@@ -341,7 +373,7 @@ class _Pass(_Choice):
         counts = self._store.counts(run.id)
         if counts.units:
             self._c.observer.progress(run, counts)
-        if not self._reap() and counts.done + counts.failed < counts.units:
+        if not self.reap() and counts.done + counts.failed < counts.units:
             return RunStatus.ACTIVE
         current = self._store.run(run.id)
         if current is None:
@@ -350,7 +382,7 @@ class _Pass(_Choice):
             return RunStatus.ACTIVE  # nobody else would let what runs come to its end
         return current.status
 
-    def _reap(self) -> bool:
+    def reap(self) -> bool:
         """Put back, once a second, the units of the dead; return whether it was time."""
         if self._c.clock() - self._reaped < _REAP:
             return False

@@ -18,7 +18,7 @@ from seeknal.config import load_settings
 from seeknal.engine.session import Engine
 from seeknal.errors import DataUnavailableError, SeeknalError
 from seeknal.flow import Flow
-from seeknal.home import STATE_FILE
+from seeknal.places import STATE_FILE
 from seeknal.project import Project
 from seeknal.resolve import output_of, prepare
 from seeknal.stores.redis import RedisStore

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -254,7 +255,7 @@ class Seat:
             return rows, 0
         staged = job.output.stage(claim.unit, claim.token)
         try:
-            rows = session.copy(sql, staged, _provenance(job, claim))
+            rows = session.copy(sql, staged, _provenance(job, claim, self._bench.heartbeat.lease))
             holding.in_time()
             size = staged.stat().st_size
             self._publish(job.output, staged, claim)
@@ -334,7 +335,8 @@ def superseded(unit: Unit, overlap: Overlap) -> tuple[list[Unit], IntervalSet]:
     return sorted(cells), spill - IntervalSet([(unit.start, unit.end)])
 
 
-def _provenance(job: Job, claim: Claim) -> dict[str, str]:
+def _provenance(job: Job, claim: Claim, lease: float) -> dict[str, str]:
+    started = datetime.fromtimestamp(claim.until - lease, UTC)
     return {
         "seeknal_flow": claim.unit.flow,
         "seeknal_unit": claim.unit.key,
@@ -343,4 +345,7 @@ def _provenance(job: Job, claim: Claim) -> dict[str, str]:
         "seeknal_fingerprint": job.fingerprint,
         "seeknal_schedule": claim.planned.schedule,
         "seeknal_origin": claim.planned.origin,
+        "seeknal_worker": claim.worker,
+        "seeknal_started": started.isoformat(timespec="milliseconds"),
+        "seeknal_attempt": str(claim.attempts + 1),
     }

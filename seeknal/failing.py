@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from seeknal.alike import kind_of
 from seeknal.stores.base import Store
 from seeknal.workflow.state import Counts, Event, Run, RunStatus
 
@@ -15,7 +15,6 @@ PAUSE_AFTER: Final = 5
 _EVENTS: Final = 1000
 # So many events of a run are kept, or a few more.
 _KEPT: Final = 10_000
-_VARYING: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
 
 
 def pause_if_hopeless(store: Store, run_id: str, options: Mapping[str, Any]) -> bool:
@@ -82,5 +81,5 @@ def common_failure(events: Iterable[Event], limit: int = PAUSE_AFTER) -> str:
             failed, paused = {}, False
         elif event.kind in ("retry", "failed") and not paused:
             failed.setdefault(event.unit, event.detail)
-    kinds = {_VARYING.sub("?", error) for error in failed.values()}
+    kinds = {kind_of(error) for error in failed.values()}
     return next(iter(failed.values())) if len(failed) >= limit and len(kinds) == 1 else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seeknal.errors import ConfigError
@@ -31,11 +32,26 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
     Raises:
         ConfigError: the file cannot be written; what was there is untouched.
     """
+    with replacing(path, durable=durable) as staged:
+        _write(staged, text)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield the path of an empty file beside ``path``, for its new content.
+
+    At the end of the block it replaces what was there in one step, as :func:`write_atomic` does;
+    if the block raises, it goes.
+
+    Raises:
+        ConfigError: the file cannot be written; what was there is untouched.
+    """
     target = path.resolve()
     try:
-        staged = _stage(target, text, durable)
+        staged = _stage(target)
         try:
-            staged.replace(target)
+            yield staged
+            _finish(staged, target, durable)
         except BaseException:
             staged.unlink(missing_ok=True)
             raise
@@ -50,8 +66,10 @@ def create_once(path: Path, text: str) -> bool:
         ConfigError: the file cannot be written.
     """
     try:
-        staged = _stage(path, text, durable=True)
+        staged = _stage(path)
         try:
+            _write(staged, text)
+            _sync(staged)
             return _link(staged, path)
         finally:
             staged.unlink(missing_ok=True)
@@ -86,22 +104,28 @@ def _link(staged: Path, path: Path) -> bool:
     return True
 
 
-def _stage(target: Path, text: str, durable: bool) -> Path:
+def _stage(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
-            file.write(text)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        with contextlib.suppress(OSError):
-            staged.chmod(target.stat().st_mode & 0o7777)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
+    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     return staged
+
+
+def _write(staged: Path, text: str) -> None:
+    staged.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _finish(staged: Path, target: Path, durable: bool) -> None:
+    if durable:
+        _sync(staged)
+    with suppress(OSError):
+        staged.chmod(target.stat().st_mode & 0o7777)
+    staged.replace(target)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

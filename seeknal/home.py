@@ -14,17 +14,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from seeknal.config import expand, load_settings
+from seeknal.config import load_settings
+from seeknal.environment import expand
 from seeknal.errors import ConfigError, DataUnavailableError, UnknownNameError, UsageError
 from seeknal.files import create_once, make_folder
+from seeknal.places import FLOWS, PROJECT_FILE, STATE_FILE, TARGET, flow_files, nearest
 from seeknal.spec import RefusedError, Spec, describe, sentence, suggest
 from seeknal.stores.base import Store
 from seeknal.yamlfile import Document, dump_yaml, read_document
-
-PROJECT_FILE = "seeknal_project.yml"
-FLOWS = "flows"
-TARGET = "target"
-STATE_FILE = "state.db"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -154,7 +151,7 @@ class Home:
             ConfigError: there is no project, or its file is not valid.
         """
         start = _start(path)
-        root = _nearest(start)
+        root = nearest(start)
         if root is None:
             raise ConfigError(
                 f"There is no project in {start} or above it ({PROJECT_FILE} is missing); run "
@@ -173,7 +170,7 @@ class Home:
         """
         if path is None:
             start = _start(None)
-            root = _nearest(start) or start
+            root = nearest(start) or start
         else:
             root = _absolute(path)
         make_folder(root)
@@ -280,11 +277,7 @@ class Home:
     def flow_paths(self) -> list[Path]:
         """Return the flow files, sorted by name; hidden ones and backups are none."""
         try:
-            return sorted(
-                path
-                for path in self.flows.iterdir()
-                if path.suffix in (".yml", ".yaml") and not path.name.startswith(".")
-            )
+            return sorted(flow_files(self.flows))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -373,9 +366,3 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
         return Path(os.path.abspath(path))  # noqa: PTH100
     except OSError:
         raise ConfigError("The working folder is gone; change to another.") from None
-
-
-def _nearest(start: Path) -> Path | None:
-    return next(
-        (folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None
-    )

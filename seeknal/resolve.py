@@ -81,7 +81,7 @@ def prepare(project: Project, flow: Flow, engine: Engine) -> Prepared:
     output_of(project, flow)
     query = query_of(project, flow)
     with engine.session(query) as session:
-        sample = None if flow.by_value else _namer(flow)(_SAMPLE)
+        sample = None if flow.by_value else namer(flow)(_SAMPLE)
         reserved = () if flow.output.kind == "none" else RESERVED_COLUMNS
         check(session, by_value=flow.by_value, partition=sample, reserved=reserved)
     return _prepared(flow, query)
@@ -133,7 +133,9 @@ def _query(flow: Flow, paths: tuple[str, ...]) -> Query:
     if not steps:
         raise UsageError(f"Flow {flow.name!r} has no SQL; add a task with add_sql.")
     source = Source(flow.input.kind, paths, flow.input.name, dict(flow.input.options or {}))
-    return Query(source, steps, flow.time_column, flow.partition_column)
+    # With a format a partition only names time: its column says nothing of the result.
+    values = flow.partition_column if flow.by_value else None
+    return Query(source, steps, flow.time_column, values)
 
 
 def output_of(project: Project, flow: Flow) -> ParquetOutput | None:
@@ -157,10 +159,10 @@ def load_job(project: Project, run: Run) -> Job:
     output = output_of(project, flow)
     if output is not None:
         output.sweep()
-    return Job(run.id, query_of(project, flow), output, run.fingerprint, run.options, _namer(flow))
+    return Job(run.id, query_of(project, flow), output, run.fingerprint, run.options, namer(flow))
 
 
-def _namer(flow: Flow) -> Callable[[Unit], str | None]:
+def namer(flow: Flow) -> Callable[[Unit], str | None]:
     """Return what names a unit's partition: its value, or its start by the flow's format."""
     if flow.partition_format is None:
         return _value

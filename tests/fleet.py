@@ -109,7 +109,7 @@ class Fleet:
     def worker(
         self,
         concurrency: int = 1,
-        *,
+        *options: str,
         grace: float = 20.0,
         data: Path | None = None,
         celery: bool = False,
@@ -135,7 +135,7 @@ class Fleet:
         log = folder.with_suffix(".log")
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [*command, "--concurrency", str(concurrency)],
+                [*command, "--concurrency", str(concurrency), *options],
                 cwd=folder,
                 env=settings,
                 stdin=subprocess.DEVNULL,

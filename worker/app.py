@@ -10,20 +10,27 @@ import os
 import signal
 import sys
 import warnings
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
+from celery.utils.log import current_process_index
 
 from seeknal.config import load_settings
+from seeknal.engine.machine import processors
 from seeknal.errors import SeeknalError
 from seeknal.executors.celery import make_app
 from worker import broker
 from worker.crew import Crew
 from worker.desk import Desk
-from worker.janitor import Janitor, janitor_step
+from worker.janitor import Janitor
+from worker.steps import beside_pool
 from worker.tasks import register
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
 
 try:
     settings = load_settings()
@@ -33,21 +40,40 @@ if settings.redis_url is None:
     sys.exit("Set SEEKNAL_REDIS_URL to the address of the Redis that the workers share.")
 url: str = settings.redis_url
 
+
+def _desk() -> Desk:
+    """Return the place of this pool process."""
+    index = current_process_index(base=0) or 0
+    meter = partial(crew.meters.tell, index) if settings.metrics_port is not None else None
+    return Desk(settings, url, crew.name, crew.slots, crew.slate, meter)
+
+
+def _metrics(address: str) -> Metrics:
+    from worker.metrics import Metrics
+
+    return Metrics(address, url, crew)
+
+
 broker.use()
 # Of how a later Celery will treat what runs when the connection is lost: that is set for good.
 warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 crew = Crew()
 app = make_app(url, grace=settings.grace)
 app.set_current()
-register(app, crew, lambda: Desk(settings, url, crew.name, crew.slots, crew.slate))
-app.steps["worker"].add(janitor_step(lambda: Janitor(url, crew, lease=settings.lease), crew))
+register(app, crew, _desk)
+
+app.steps["worker"].add(beside_pool("janitor", lambda: Janitor(url, crew, lease=settings.lease)))
+if settings.metrics_port is not None:
+    app.steps["worker"].add(beside_pool("metrics", partial(_metrics, settings.metrics_port)))
 
 
 def _assemble(sender: Any, **_: Any) -> None:
-    slots = sender.concurrency if isinstance(sender.concurrency, int) else os.cpu_count() or 1
-    crew.assemble(sender.hostname, slots)
+    if not isinstance(sender.concurrency, int):
+        sender.concurrency = processors()
+    crew.assemble(sender.hostname, sender.concurrency)
     # Nobody listens to what these would tell, and each costs connections and a second at start.
-    sender.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+    # Heartbeats stay: without them Celery sends no event at all, and Flower shows nothing.
+    sender.options.update(without_gossip=True, without_mingle=True)
 
 
 def _attend(sender: Any, **_: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from secrets import token_hex
@@ -14,12 +14,18 @@ from typing import Any, Final
 from celery.utils.log import get_logger
 from celery.worker import state
 
+from seeknal.execute import Outcome
 from seeknal.executors.celery import QUEUE, UNIT_TASK
 from seeknal.workflow.units import Unit
 from worker.desk import member
+from worker.meters import Meters
 from worker.slate import STREAK, Slate
 
 _ASIDE: Final = 15.0
+_WORKING, _DRAINING, _STANDING_ASIDE = STATES = ("working", "draining", "standing aside")
+_KILLED: Final = "killed"
+#: How an attempt can end, seen from the main process, in one word.
+ENDS: Final = (*(outcome.name.lower() for outcome in Outcome), _KILLED)
 
 logger = get_logger("seeknal.worker")
 
@@ -41,13 +47,18 @@ class Crew:
 
     Attributes:
         name: the worker's name; no other worker has it, now or later.
+        slots: how many units it runs at once.
         slate: what it and its pool tell each other.
+        meters: what its pool tells of its memory.
+        on_end: told of each attempt that ended: project, flow, one of ``ENDS``, and seconds.
     """
 
     def __init__(self) -> None:
         self.name = ""
         self.slate = Slate()
+        self.meters = Meters()
         self.slots = 1
+        self.on_end: Callable[[str, str, str, float], None] = _nobody
         self._consumer: Any = None
         self._killed: SimpleQueue[Killed] = SimpleQueue()
         self._aside_until = 0.0
@@ -75,6 +86,15 @@ class Crew:
             self.slate.saw(STREAK - 1)  # one more that is missed, and we stand aside again
             self._steer("add_task_queue")
 
+    def ended(self, args: Any, answer: str, seconds: float) -> None:
+        """Note what came of a message that a pool process has answered; most are attempts."""
+        try:
+            outcome = Outcome(answer)
+        except ValueError:
+            return  # not claimed, or refused: nothing was tried
+        project, flow, *_ = args
+        self.on_end(project, flow, outcome.name.lower(), seconds)
+
     def lost(self, args: Any, kwargs: Any, pid: int | None, why: str) -> None:
         """Note that a pool process was killed while it had a message."""
         if state.should_stop is not None or state.should_terminate is not None or not pid:
@@ -83,6 +103,7 @@ class Crew:
             project, flow, _, key = args
             unit = Unit.from_key(flow, key)
             self._killed.put(Killed(project, kwargs["run"], unit, member(self.name, pid), why))
+            self.on_end(project, flow, _KILLED, 0.0)
         except Exception as error:
             logger.warning("A message without a unit was lost: %s", error)
 
@@ -107,7 +128,7 @@ class Crew:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "slots": self.slots,
-            "state": self._state(),
+            "state": self.state,
             "busy": [one for name, one in busy if name == project],
             "elsewhere": sum(name != project for name, _ in busy),
         }
@@ -115,15 +136,26 @@ class Crew:
             found["lacks"] = self.slate.lacks
         return found
 
-    def _state(self) -> str:
+    @property
+    def state(self) -> str:
+        """What it does at all: one of ``STATES``."""
         if self.slate.is_draining:
-            return "draining"
-        return "standing aside" if self._aside_until else "working"
+            return _DRAINING
+        return _STANDING_ASIDE if self._aside_until else _WORKING
+
+    @property
+    def busy(self) -> int:
+        """How many units it runs now."""
+        return sum(1 for _ in _busy())
 
     def _steer(self, verb: str) -> None:
         if self._consumer is not None:
             # In the consumer's own loop: its connection is not for other threads.
             self._consumer.call_soon(getattr(self._consumer, verb), QUEUE)
+
+
+def _nobody(project: str, flow: str, ended: str, seconds: float) -> None:
+    """Keep nothing of how attempts end: nobody asked."""
 
 
 def _busy() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,11 +9,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from seeknal.config import Settings
+from seeknal.engine.machine import Usage
 from seeknal.engine.session import Engine
 from seeknal.engine.session import Settings as EngineSettings
 from seeknal.errors import DataUnavailableError, SeeknalError
@@ -26,10 +27,12 @@ from seeknal.project import Project
 from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_fleet import Due
-from seeknal.workflow.state import Claim, Run
+from seeknal.stores.redis_worker import Refusal
+from seeknal.workflow.state import Run
 from worker.slate import Slate
 
 _WATCH: Final = 0.2
+_METER: Final = 1.0
 # After so many seconds without work inputs are let go, so that others can write to them.
 _IDLE: Final = 2.0
 _JOBS_KEPT: Final = 50
@@ -65,9 +68,20 @@ class _Project:
 
 
 class Desk:
-    """The place of one pool process, of the worker ``crew``. Threads may share it."""
+    """The place of one pool process, of the worker ``crew``. Threads may share it.
 
-    def __init__(self, settings: Settings, url: str, crew: str, slots: int, slate: Slate) -> None:
+    ``meter`` is told every second what memory is used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        crew: str,
+        slots: int,
+        slate: Slate,
+        meter: Callable[[Usage], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._url = url
         self._crew = crew
@@ -80,6 +94,10 @@ class Desk:
         self._busy = 0
         self._last = time.monotonic()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        if meter is not None:
+            # In a thread of its own: whoever watches must not wait for DuckDB.
+            args = (meter,)
+            threading.Thread(target=self._measure, args=args, name="meter", daemon=True).start()
 
     def work(self, project: str, message: Due, sent: float) -> str:
         """Claim a unit and execute it; return in a word or a sentence what came of it.
@@ -91,8 +109,8 @@ class Desk:
             here = self._projects.get(project) or self._open(project)
         try:
             claim = here.store.claim_in_turn(here.bench.worker, self._settings.lease, message)
-            if not isinstance(claim, Claim):
-                return self._give_way(here, claim, message, sent)
+            if isinstance(claim, Refusal):
+                return _obey(here, claim, message, sent)
             outcome = here.seat().execute(claim)
             here.dispatcher.feed_if_low(message.run)
             if outcome is Outcome.UNSEEN:
@@ -104,12 +122,6 @@ class Desk:
             with self._lock:
                 self._busy -= 1
                 self._last = time.monotonic()
-
-    def _give_way(self, here: _Project, first: list[Due], message: Due, sent: float) -> str:
-        if not first:
-            return TAKEN
-        here.dispatcher.give_way(first, message, sent)
-        return f"gave way to {first[0].unit} of run {first[0].run}"
 
     def probe(self, project: str, name: str) -> bool:
         """Answer a question about data; False if another machine should be asked.
@@ -186,6 +198,13 @@ class Desk:
                         for project in self._projects.values():
                             project.tidy()
 
+    def _measure(self, meter: Callable[[Usage], None]) -> None:
+        while True:
+            usage = self._engine.usage()
+            if usage is not None:
+                meter(usage)
+            time.sleep(_METER)
+
     def _interrupt(self) -> None:
         for project in list(self._projects.values()):
             project.bench.interrupt()
@@ -219,6 +238,17 @@ def _project(snapshot: Mapping[str, Any]) -> Project:
             "there, or correct SEEKNAL_DATA_ROOT."
         )
     return Project.of(home)
+
+
+def _obey(here: _Project, refusal: Refusal, message: Due, sent: float) -> str:
+    """Do what the store wants done instead of what a message is about."""
+    if refusal.outdated:
+        here.dispatcher.withdraw(message.run, refusal.outdated)
+        return "out of date"
+    if refusal.first:
+        here.dispatcher.give_way(refusal.first, message, sent)
+        return f"gave way to {refusal.first[0].unit} of run {refusal.first[0].run}"
+    return TAKEN
 
 
 def _load(run: Run) -> Job:

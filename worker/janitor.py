@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from celery import bootsteps, signals
+from celery import signals
 from celery.utils.log import get_logger
 
 from seeknal.errors import SeeknalError
@@ -48,6 +48,7 @@ class Janitor:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        signals.task_received.connect(self._received, weak=False)
 
     def stop(self) -> None:
         """End, and have the worker forgotten."""
@@ -69,6 +70,10 @@ class Janitor:
         """
         if isinstance(project, str) and project not in self._projects:
             self._wake.set()
+
+    def _received(self, request: Any, **_: Any) -> None:
+        if isinstance(request.args, list | tuple) and request.args:
+            self.hear(request.args[0])
 
     def _loop(self) -> None:
         while True:
@@ -132,32 +137,3 @@ class Janitor:
             return False
         self._ill = ""
         return True
-
-
-def janitor_step(make: Callable[[], Janitor], crew: Crew) -> type[Any]:
-    """Return the step of a worker's start and stop that runs a janitor."""
-
-    class JanitorStep(bootsteps.StartStopStep):  # type: ignore[misc]
-        """Starts the janitor once the pool has forked, and stops it before the pool goes."""
-
-        requires = ("celery.worker.components:Pool",)
-
-        def __init__(self, worker: Any, **options: Any) -> None:
-            super().__init__(worker, **options)
-            self._janitor = make()
-
-        def start(self, worker: Any) -> None:
-            self._janitor.start()
-            signals.task_received.connect(self._hear, weak=False)
-
-        def stop(self, worker: Any) -> None:
-            self._janitor.stop()
-
-        def terminate(self, worker: Any) -> None:
-            self._janitor.stop()
-
-        def _hear(self, request: Any, **_: Any) -> None:
-            if isinstance(request.args, list | tuple) and request.args:
-                self._janitor.hear(request.args[0])
-
-    return JanitorStep

@@ -37,6 +37,19 @@ def register(app: Celery, crew: Crew, make_desk: Callable[[], Desk]) -> None:
     class UnitRequest(Request):  # type: ignore[misc]
         """A message, seen from the main process."""
 
+        def __init_subclass__(cls, **options: Any) -> None:
+            """Hear of success: Celery makes a subclass for each task, which tells nobody else."""
+            super().__init_subclass__(**options)
+            succeed = cls.on_success
+
+            def on_success(self: Any, outcome: tuple[Any, Any, float], **more: Any) -> Any:
+                failed, answer, seconds = outcome
+                if not failed:
+                    crew.ended(self.args, str(answer).strip("'\""), seconds)
+                return succeed(self, outcome, **more)
+
+            cls.on_success = on_success
+
         def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
             error = getattr(exc_info.exception, "exc", exc_info.exception)
             if type(error).__name__ in ("WorkerLostError", "SystemExit"):

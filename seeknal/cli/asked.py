@@ -45,6 +45,8 @@ class Asked:
     timeout: int | None = None
     stop_after: int | None = None
     priority: int | None = None
+    explain: str | None = None
+    estimate: bool = False
 
     def check(self) -> None:
         """Refuse options that do not go together.
@@ -52,6 +54,8 @@ class Asked:
         Raises:
             UsageError: they do not.
         """
+        if self.estimate:
+            self._check_estimate()
         if self.force and not self.reason.strip():
             raise UsageError("--force needs a --reason: it is kept in the audit.")
         if self.reason and not self.force:
@@ -61,6 +65,17 @@ class Asked:
                 f"--limit {self.limit} would be used up by --lookback {self.lookback}, which comes "
                 "before what is new; give a higher limit, or --newest-first."
             )
+
+    def _check_estimate(self) -> None:
+        if not self.backfill:
+            raise UsageError("--estimate is for backfills; add --backfill.")
+        for option, given in (
+            ("--dry-run", self.dry_run),
+            ("--detach", self.detach),
+            ("--workers", self.workers is not None),
+        ):
+            if given:
+                raise UsageError(f"--estimate runs a small sample now; leave out {option}.")
 
     def window(self, flow: Flow) -> Window:
         """Return what is asked of a flow.

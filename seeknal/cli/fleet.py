@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seeknal.cli.options import Json, ProjectName, ProjectPath, Redis
+from seeknal.cli import names
+from seeknal.cli.options import Json, MetricsPort, ProjectName, ProjectPath, Redis
 
 
 def worker(
@@ -32,8 +33,15 @@ def worker(
         ),
     ] = None,
     log_level: Annotated[
-        str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
+        str,
+        typer.Option(
+            "--log-level",
+            metavar="LEVEL",
+            help="debug, info, warning or error.",
+            autocompletion=names.choices("debug", "info", "warning", "error"),
+        ),
     ] = "warning",
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Work for every project that shares a Redis.
 
@@ -43,10 +51,11 @@ def worker(
     Examples:
       seeknal worker
       seeknal worker --concurrency 4 --redis redis://queue:6379/0
+      seeknal worker --metrics-port 9464
     """
     from seeknal.cli.fleetlist import start_worker
 
-    start_worker(concurrency, redis, data_root, log_level)
+    start_worker(concurrency, redis, data_root, log_level, metrics_port)
 
 
 def workers(

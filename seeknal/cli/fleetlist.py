@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 
 from seeknal.cli import text
 from seeknal.cli.reach import Where, reached
-from seeknal.config import PREFIX, load_settings
+from seeknal.cli.streams import is_plain
+from seeknal.config import load_settings
+from seeknal.environment import PREFIX
 from seeknal.errors import ConfigError, UsageError
 from seeknal.home import Home
 from seeknal.stores.redis import RedisStore
@@ -19,7 +21,11 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 def start_worker(
-    concurrency: int | None, redis: str | None, data_root: Path | None, log_level: str
+    concurrency: int | None,
+    redis: str | None,
+    data_root: Path | None,
+    log_level: str,
+    metrics_port: str | None,
 ) -> NoReturn:
     """Become a Celery worker.
 
@@ -46,6 +52,12 @@ def start_worker(
     environment = {**os.environ, f"{PREFIX}REDIS_URL": url}
     if root is not None:
         environment[f"{PREFIX}DATA_ROOT"] = str(Path.cwd() / root)
+    if metrics_port is not None:
+        environment[f"{PREFIX}METRICS_PORT"] = metrics_port
+    # Celery colours its log on any terminal, and reads this one as a truth value.
+    environment.pop("NO_COLOR", None)
+    if is_plain():
+        environment["NO_COLOR"] = "1"
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker"]
     command += ["--loglevel", log_level.lower()]
     # Two on one machine are two for Celery as well; the process stays this one.

@@ -7,9 +7,15 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
+from seeknal.cli.manual import group
 from seeknal.cli.options import Json, ProjectPath
 
-app = typer.Typer(help="See and check the project's flows.", no_args_is_help=True)
+app = group(
+    "See and check the project's flows.",
+    "seeknal flows list",
+    "seeknal flows validate",
+)
 
 
 def init(
@@ -56,7 +62,10 @@ def list_(project_path: ProjectPath = None, as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The flow's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The flow's name.", autocompletion=names.flows),
+    ],
     project_path: ProjectPath = None,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +84,12 @@ def show(
 def validate(
     name: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Flows' names. Default: all.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="Flows' names. Default: all.",
+            show_default=False,
+            autocompletion=names.flows,
+        ),
     ] = None,
     project_path: ProjectPath = None,
     as_json: Json = False,

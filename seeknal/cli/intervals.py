@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli.manual import group
 from seeknal.cli.options import (
     All,
     End,
@@ -20,7 +21,12 @@ from seeknal.cli.options import (
     StartDate,
 )
 
-app = typer.Typer(help="See and change which intervals are done.", no_args_is_help=True)
+app = group(
+    "See and change which intervals are done.",
+    "seeknal intervals pending",
+    "seeknal intervals failed --flow events_flow",
+    'seeknal intervals restate --start 2024-01-01 --reason "Fixed bug"',
+)
 
 
 @app.command()

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from seeknal.cli import text
+from seeknal.cli.changed import other_versions, warn_mixed
 from seeknal.cli.workspace import Workspace, window_of
 from seeknal.flow import Flow
 from seeknal.plan import count_shaped
 from seeknal.workflow.instants import format_instant
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
-from seeknal.workflow.state import FlowState, Origin
+from seeknal.workflow.state import CompletedValue, Completion, FlowState, Origin
 
 _MARKS = {
     Origin.RUN: "",
@@ -29,28 +30,39 @@ def show_completed(path: Path | None, names: Sequence[str], *, every: bool, as_j
     """Print completed intervals or partitions of each flow."""
     with Workspace.open(path) as space:
         states = [(flow, space.store.state(flow.name)) for flow in space.flows(names)]
-        if as_json:
-            text.show_json({"flows": [_state_json(flow, state) for flow, state in states]})
-            return
-        for flow, state in states:
-            _show_state(flow, state, every=every)
+        found = [(flow, state, other_versions(space, flow, state)) for flow, state in states]
+    if as_json:
+        text.show_json({"flows": [_state_json(*each) for each in found]})
+        return
+    for each in found:
+        _show_state(*each, every=every)
 
 
-def _show_state(flow: Flow, state: FlowState, *, every: bool) -> None:
+def _show_state(flow: Flow, state: FlowState, others: frozenset[str], *, every: bool) -> None:
     by_value = flow.interval_schedule is None
     text.show(f"Completed {'Partitions' if by_value else 'Intervals'} for {flow.name}:")
-    lines = _value_lines(state) if by_value else _completion_lines(flow, state, every=every)
+    if by_value:
+        lines = _value_lines(state, others)
+    else:
+        lines = _completion_lines(flow, state, others, every=every)
     text.show_lines(lines or ["  none yet"], every=every)
 
 
-def _completion_lines(flow: Flow, state: FlowState, *, every: bool) -> list[str]:
+def _mark(done: Completion | CompletedValue, others: frozenset[str]) -> str:
+    other = " (other version)" if done.fingerprint in others else ""
+    return f" ✓{_MARKS[done.origin]}{'' if done.origin is Origin.MANUAL else other}"
+
+
+def _completion_lines(
+    flow: Flow, state: FlowState, others: frozenset[str], *, every: bool
+) -> list[str]:
     restated = state.restated
     total = count_shaped(state.completions)
     lines: list[str] = []
     for completion in state.completions:
         schedule = Schedule.parse(completion.schedule)
         whole = IntervalSet([(completion.start, completion.end)])
-        pieces = [(s, e, f" ✓{_MARKS[completion.origin]}") for s, e in whole - restated]
+        pieces = [(s, e, _mark(completion, others)) for s, e in whole - restated]
         pieces += [(s, e, " ↻ (restated, pending)") for s, e in whole & restated]
         for start, end, mark in sorted(pieces):
             lines += text.interval_lines(
@@ -63,16 +75,16 @@ def _completion_lines(flow: Flow, state: FlowState, *, every: bool) -> list[str]
     return lines
 
 
-def _value_lines(state: FlowState) -> list[str]:
+def _value_lines(state: FlowState, others: frozenset[str]) -> list[str]:
     return [
         f"  {v.value} ↻ (restated, pending)"
         if v.value in state.restated_values
-        else f"  {v.value} ✓{_MARKS[v.origin]}"
+        else f"  {v.value}{_mark(v, others)}"
         for v in sorted(state.values)
     ]
 
 
-def _state_json(flow: Flow, state: FlowState) -> dict[str, Any]:
+def _state_json(flow: Flow, state: FlowState, others: frozenset[str]) -> dict[str, Any]:
     zone = flow.timezone
     return {
         "flow": flow.name,
@@ -96,6 +108,7 @@ def _state_json(flow: Flow, state: FlowState) -> dict[str, Any]:
             for r in state.restatements
         ],
         "restated_partitions": dict(state.restated_values),
+        "other_versions": sorted(others),
     }
 
 
@@ -116,6 +129,7 @@ def show_pending(
         for flow in space.flows(names):
             window = window_of(flow, start, end, None, backfill=True)
             prepared, data = space.ready(flow)
+            warn_mixed(space, flow, path)
             if schedule is not None and prepared.schedule is not None:
                 prepared = replace(prepared, schedule=Schedule(schedule, flow.timezone))
             plans.append((flow, prepared.plan(space.store, data, window, now)))

@@ -9,10 +9,23 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
 from seeknal.errors import TimeError
 from seeknal.workflow.durations import parse_duration
 
 _NUMBER = re.compile(r"\s*-?\d{1,12}\s*", re.ASCII)
+
+
+def read_metrics_port(typed: str) -> str:
+    """Read where metrics are served: a port, or a host and a port."""
+    from seeknal.config import listen_address
+
+    try:
+        listen_address(typed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return typed
+
 
 ProjectPath = Annotated[
     Path | None,
@@ -39,6 +52,7 @@ ProjectName = Annotated[
         metavar="NAME",
         help="The project, by its name in the Redis; its folder need not be here.",
         show_default=False,
+        autocompletion=names.projects,
     ),
 ]
 Flows = Annotated[
@@ -48,6 +62,7 @@ Flows = Annotated[
         metavar="NAME",
         help="A flow's name; can be given several times. Default: all.",
         show_default=False,
+        autocompletion=names.flows,
     ),
 ]
 OneFlow = Annotated[
@@ -56,6 +71,17 @@ OneFlow = Annotated[
         "--flow",
         metavar="NAME",
         help="The flow's name; can be left out where there is only one.",
+        show_default=False,
+        autocompletion=names.flows,
+    ),
+]
+MetricsPort = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-port",
+        parser=read_metrics_port,
+        metavar="PORT",
+        help="Serve Prometheus metrics at this port, or at HOST:PORT of this machine only.",
         show_default=False,
     ),
 ]
@@ -79,7 +105,12 @@ EndDate = Annotated[
 ]
 Partitions = Annotated[
     str | None,
-    typer.Option("--partitions", metavar="NAMES", help="Partitions, separated by commas."),
+    typer.Option(
+        "--partitions",
+        metavar="NAMES",
+        help="Partitions, separated by commas.",
+        autocompletion=names.partitions,
+    ),
 ]
 Schedule = Annotated[
     str | None,
@@ -87,6 +118,7 @@ Schedule = Annotated[
         "--schedule",
         metavar="CRON",
         help="Count in intervals of this schedule, not of the flow's.",
+        autocompletion=names.choices("@hourly", "@daily", "@weekly", "@monthly", "@yearly"),
     ),
 ]
 Start = Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from seeknal.config import load_settings
 from seeknal.errors import ConfigError, UnknownNameError, UsageError
@@ -25,14 +26,31 @@ class Where:
     redis: str | None = None
     project: str | None = None
 
+    def command(self, words: str) -> str:
+        """Return a command to go on with in the same place; passwords are left out of it."""
+        parts = [words]
+        if self.path is not None:
+            parts.append(f"--project-path {quote(str(self.path))}")
+        if self.redis is not None:
+            from seeknal.stores.redis_errors import address_of
+
+            parts.append(f"--redis {quote(address_of(self.redis))}")
+        if self.project is not None:
+            parts.append(f"--project {quote(self.project)}")
+        return " ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A project's store. ``url`` is its Redis, or None for the embedded one."""
+    """A project's store.
+
+    ``url`` is its Redis, or None for the embedded one; ``home`` is its folder, if it is here.
+    """
 
     project: str
     store: Store
     url: str | None
+    home: Home | None = None
 
     def run(self, run_id: str) -> Run:
         """Return a run.
@@ -84,7 +102,7 @@ def _of_folder(where: Where) -> Reached:
         return _of_name(where)
     if where.redis is not None:
         home.use_redis(where.redis)
-    return Reached(home.spec.name, home.open_store(), home.redis_url)
+    return Reached(home.spec.name, home.open_store(), home.redis_url, home)
 
 
 def _of_name(where: Where) -> Reached:

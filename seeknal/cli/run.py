@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli import names
 from seeknal.cli.options import (
     All,
     EndDate,
@@ -20,6 +21,7 @@ from seeknal.cli.options import (
 )
 
 _MOST_WORKERS = 1000
+_KINDS = ("failed", "missing", "restated")
 _MOST_LOOKBACK = 100_000
 _MOST_UNITS = 1_000_000_000
 _MOST_ATTEMPTS = 1000
@@ -44,7 +46,8 @@ def run(
         typer.Option(
             "--only",
             metavar="KIND",
-            parser=one_of("failed", "missing", "restated"),
+            parser=one_of(*_KINDS),
+            autocompletion=names.choices(*_KINDS),
             help="Of all that the window lacks, run what has failed, what is missing, or what is "
             "restated; can be given several times.",
             show_default=False,
@@ -89,6 +92,23 @@ def run(
         bool,
         typer.Option(
             "--dry-run", help="Show what would run and why, and what would not; run nothing."
+        ),
+    ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="UNIT",
+            help="Show how one unit would be run: its SQL, what that reads, where the result "
+            "goes. Named as 'intervals' prints it; nothing is run.",
+            show_default=False,
+        ),
+    ] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Run a small sample of a backfill, and say how long the rest would take.",
         ),
     ] = False,
     workers: Annotated[
@@ -191,6 +211,8 @@ def run(
       seeknal run --backfill --start-date 2024-01-01 --end-date 2024-02-01
       seeknal run --backfill --partitions EU,US
       seeknal run --backfill --newest-first --limit 100 --dry-run
+      seeknal run --explain 2024-01-04
+      seeknal run --backfill --estimate
       seeknal run --only failed --max-attempts 5 --backoff 30s --timeout 10m
       seeknal run --lookback 3
       seeknal run --force --reason "Rates were corrected" --start-date 2024-01-01
@@ -214,6 +236,8 @@ def run(
         limit=limit,
         newest_first=newest_first,
         dry_run=dry_run,
+        explain=explain,
+        estimate=estimate,
         workers=workers,
         max_active=max_active,
         priority=priority,

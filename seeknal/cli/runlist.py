@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+from seeknal.alike import Group, groups
 from seeknal.cli import text
 from seeknal.cli.reach import Where, reached
+from seeknal.cli.runtext import (
+    clock,
+    in_force,
+    lately,
+    made,
+    progress,
+    run_json,
+    running_json,
+    worker_name,
+    zone_of,
+)
 from seeknal.failing import why_paused
+from seeknal.lookout import Lookout
+from seeknal.view import View
 from seeknal.workflow.instants import format_interval
-from seeknal.workflow.state import Counts, Run, UnitRecord, UnitStatus
+from seeknal.workflow.state import Run, RunStatus, UnitStatus
 from seeknal.workflow.units import PlannedRange
 
-_SHOWN = 10
+# Of how many failed units the errors are read, and how many kinds of them are printed.
+_LOOKED_AT: Final = 2000
+_KINDS: Final = 10
 
 
 def list_runs(where: Where, flow: str | None, limit: int, *, as_json: bool) -> None:
@@ -31,75 +46,49 @@ def list_runs(where: Where, flow: str | None, limit: int, *, as_json: bool) -> N
 
 
 def show_run(where: Where, run_id: str, *, as_json: bool) -> None:
-    """Print one run."""
+    """Print how one run stands, or came out, and its failures by their kind."""
     with reached(where) as found:
-        run = found.run(run_id)
-        counts = found.store.counts(run_id)
-        running = found.store.records(run_id, UnitStatus.RUNNING, _SHOWN)
-        failed = found.store.records(run_id, UnitStatus.FAILED, _SHOWN)
-        why = why_paused(found.store, run)
+        view = Lookout(found.store, found.run(run_id)).look()
+        failed = found.store.records(run_id, UnitStatus.FAILED, _LOOKED_AT)
+        why = why_paused(found.store, view.run)
+    kinds = groups(failed)
+    retry = where.command(f"seeknal runs retry {run_id}")
     if as_json:
-        zone = zone_of(run)
-        shown = {
-            **run_json(run, counts),
-            "now_running": [{**text.unit_json(r.unit, zone), "worker": r.worker} for r in running],
-            "first_failed": [text.record_json(r, zone) for r in failed],
-        }
-        text.show_json({**shown, "paused_because": why} if why else shown)
+        text.show_json(_json(view, kinds, len(failed), why, retry))
         return
-    text.show(f"Run {run.id} of {run.flow}: {run.status}")
-    for line in _details(run, counts):
+    text.show(f"Run {run_id} of {view.run.flow}: {view.run.status}")
+    for line in _summary(view):
         text.show(f"  {line}")
     if why:
         text.show(f"  It paused itself, because {why}")
-    _show_units("Running", running, counts.running, run)
-    _show_units("Failed", failed, counts.failed, run)
+    _show_running(view)
+    _show_failures(view, kinds, len(failed), retry)
 
 
-def progress(counts: Counts) -> str:
-    """Return how far a run has come, in a few words."""
-    parts = [f"{counts.done:,} of {counts.units:,} done"]
-    if counts.failed:
-        parts.append(f"{counts.failed:,} failed")
-    if counts.running:
-        parts.append(f"{counts.running:,} running")
-    return ", ".join(parts)
+def _summary(view: View) -> list[str]:
+    run, counts = view.run, view.counts
+    by = run.created_by or "somebody"
+    lines = [f"launched {clock(run.created)} by {by}"]
+    if run.ended:
+        lines.append(f"ended    {clock(run.ended)}, after {text.duration(view.elapsed)}")
+    lines.append(_planned(run))
+    if force := in_force(run):
+        lines.append(f"with {force}")
+    states = f"{counts.failed:,} failed, {counts.running:,} running, {counts.queued:,} waiting"
+    lines.append(f"{counts.done:,} of {counts.units:,} done, {states}")
+    lines.append(f"{made(counts)}; {_rate(view)}")
+    return lines
 
 
-def run_json(run: Run, counts: Counts) -> dict[str, Any]:
-    """Return a run as JSON."""
-    return {
-        "run": run.id,
-        "flow": run.flow,
-        "status": str(run.status),
-        "created": datetime.fromtimestamp(run.created, UTC).isoformat(timespec="seconds"),
-        "created_by": run.created_by,
-        "units": counts.units,
-        "done": counts.done,
-        "failed": counts.failed,
-        "running": counts.running,
-        "queued": counts.queued,
-        "retries": counts.retries,
-        "rows": counts.rows,
-        "bytes": counts.bytes,
-        "busy_seconds": round(counts.busy, 3),
-    }
+def _rate(view: View) -> str:
+    """Return the rate of the last minute while a run is active, else that of the whole run."""
+    if view.run.status is RunStatus.ACTIVE:
+        return lately(view)
+    return f"{text.rate(_average(view))} on average"
 
 
-def zone_of(run: Run) -> str:
-    """Return the time zone of a run's flow."""
-    return str(run.spec.get("timezone", "UTC"))
-
-
-def _details(run: Run, counts: Counts) -> list[str]:
-    created = datetime.fromtimestamp(run.created, UTC)
-    made = f"{text.plural(counts.rows, 'row')}, {text.size(counts.bytes)}"
-    return [
-        f"launched {created:%Y-%m-%d %H:%M:%S} UTC by {run.created_by or 'somebody'}",
-        f"{_planned(run)}",
-        f"{progress(counts)}, {counts.queued:,} waiting",
-        f"{made}, {counts.busy:.1f} s of work, {text.plural(counts.retries, 'retry')}",
-    ]
+def _average(view: View) -> float:
+    return view.counts.done / view.elapsed if view.elapsed else 0.0
 
 
 def _planned(run: Run) -> str:
@@ -112,10 +101,58 @@ def _planned(run: Run) -> str:
     return f"{text.plural(run.units, 'interval')} ({where})"
 
 
-def _show_units(what: str, records: Sequence[UnitRecord], total: int, run: Run) -> None:
-    for record in records:
-        name = text.unit_name(record.unit, zone_of(run))
-        after = f" after {text.plural(record.attempts, 'attempt')}: {record.error}"
-        text.show(f"  {what}: {name}{f' on {record.worker}' if record.worker else after}")
-    if total > len(records) > 0:
-        text.show(f"  ... and {total - len(records):,} more")
+def _show_running(view: View) -> None:
+    if not view.running:
+        return
+    text.show("Running:")
+    for record in view.running:
+        name = text.unit_name(record.unit, zone_of(view.run))
+        since = text.duration(max(0.0, view.at - record.since))
+        text.show(f"  {name} for {since} on {worker_name(record.worker)}")
+    if view.counts.running > len(view.running):
+        text.show(f"  ... and {view.counts.running - len(view.running):,} more")
+
+
+def _show_failures(view: View, kinds: Sequence[Group], looked_at: int, retry: str) -> None:
+    if kinds:
+        text.show("Failed:")
+    for kind in kinds[:_KINDS]:
+        example = kind.example
+        name = text.unit_name(example.unit, zone_of(view.run))
+        text.show(
+            f"  {text.plural(kind.count, 'unit')}, for example {name} after "
+            f"{text.plural(example.attempts, 'attempt')}: {example.error}"
+        )
+        text.show(f"    run them again: {retry} --failure {kind.id}")
+    if len(kinds) > _KINDS:
+        text.show(f"  ... and {len(kinds) - _KINDS:,} more kinds of failure (--json shows all)")
+    if looked_at == _LOOKED_AT:
+        text.show(f"  These are the first {looked_at:,} of {view.counts.failed:,} that failed.")
+    elif looked_at < view.counts.failed:
+        gone = view.counts.failed - looked_at
+        text.show(f"  {text.plural(gone, 'failed unit')} taken up by later runs.")
+
+
+def _json(
+    view: View, kinds: Sequence[Group], looked_at: int, why: str, retry: str
+) -> dict[str, Any]:
+    zone = zone_of(view.run)
+    shown = {
+        **run_json(view.run, view.counts),
+        "options": {k: v for k, v in view.run.options.items() if k != "project"},
+        "elapsed_seconds": round(view.elapsed, 3),
+        "rate": round(view.rate or _average(view), 3),
+        "seconds_left": None if view.left is None else round(view.left, 1),
+        "now_running": [running_json(record, view.at, zone) for record in view.running],
+        "failures": [
+            {
+                "id": kind.id,
+                "count": kind.count,
+                "example": text.record_json(kind.example, zone),
+                "retry": f"{retry} --failure {kind.id}",
+            }
+            for kind in kinds
+        ],
+        "failures_looked_at": looked_at,
+    }
+    return {**shown, "paused_because": why} if why else shown

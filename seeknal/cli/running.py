@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 
 from seeknal.cli import text
 from seeknal.cli.asked import Asked
+from seeknal.cli.changed import warn_mixed
+from seeknal.cli.here import Here, executing
 from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.leftout import say_left_out
 from seeknal.cli.outcome import conclude, report_json, since
@@ -17,13 +18,10 @@ from seeknal.cli.task import Task
 from seeknal.cli.workspace import Workspace
 from seeknal.coordinator import Coordinator, Report, preview
 from seeknal.errors import InterruptedRunError, UnknownNameError, UsageError
-from seeknal.execute import Workbench
-from seeknal.executors.local import LocalExecutor
 from seeknal.flow import Flow
 from seeknal.plan import Data, Part, Plan, Window
-from seeknal.resolve import load_job, output_of
+from seeknal.resolve import output_of
 from seeknal.spec import sentence, suggest
-from seeknal.stores.owners import process_owner
 from seeknal.workflow.state import Counts, Run
 
 
@@ -46,6 +44,10 @@ def run_flows(asked: Asked) -> int:
 def _run_all(asked: Asked, interrupts: Interrupts) -> int:
     with Workspace.open(asked.project_path, asked.redis) as space:
         now = time.time()
+        if asked.explain is not None:
+            from seeknal.cli.explaining import explain
+
+            return explain(space, asked, asked.explain, now)
         shared = is_shared(space, asked)
         names = space.names(asked.flows)
         tasks = [_task(space, asked, name, alone=len(names) == 1) for name in names]
@@ -81,6 +83,7 @@ def _task(space: Workspace, asked: Asked, name: str, *, alone: bool) -> Task:
     flow = space.project.flow(name)
     window = asked.window(flow)
     prepared, data = space.ready(flow)
+    warn_mixed(space, flow, asked.project_path)
     _refuse_unknown(space, flow, window, data)
     return Task(prepared, window, data, alone)
 
@@ -117,48 +120,48 @@ def _run(
         output = output_of(space.project, space.project.flow(task.prepared.name))
         if output is not None:
             output.check()
-    owner = process_owner()
-    bench = Workbench(
-        space.store,
-        space.engine,
-        lambda run: load_job(space.project, run),
-        worker=owner,
-        lease=space.settings.lease,
-    )
-    interrupts.hand_back = bench.hand_back
-    space.touch()
+    if asked.estimate:
+        return _estimate(space, asked, tasks, now, interrupts)
     reports: list[tuple[Task, Report]] = []
-    try:
-        workers = asked.workers or os.cpu_count() or 1
-        with LocalExecutor(space.store, bench, workers) as executor:
-            for number, task in enumerate(tasks):
-                watcher = Watcher(task, asked, _Advice(asked, tasks, number, interrupts))
-                report = _run_one(space, asked, task, executor, watcher, owner, now)
-                reports.append((task, report))
-                if not asked.as_json:
-                    conclude(task, report, asked)
-    finally:
-        bench.close()
+    with executing(space, interrupts, asked.workers) as here:
+        for number, task in enumerate(tasks):
+            watcher = Watcher(task, asked, _Advice(asked, tasks, number, interrupts))
+            report = _run_one(space, asked, task, here, watcher, now)
+            reports.append((task, report))
+            if not asked.as_json:
+                conclude(task, report, asked)
     if asked.as_json:
         text.show_json({"flows": [report_json(task, report) for task, report in reports]})
     return 0 if all(report.complete for _, report in reports) else 1
 
 
+def _estimate(
+    space: Workspace, asked: Asked, tasks: Sequence[Task], now: float, interrupts: Interrupts
+) -> int:
+    from seeknal.cli.estimating import estimate_flows
+
+    interrupts.advice = "What the sample did stays done."
+    # One thread: what a unit takes is not blurred by what others of its process do.
+    with executing(space, interrupts, workers=1) as here:
+        return estimate_flows(
+            space.store,
+            asked,
+            tasks,
+            now,
+            1,
+            lambda task: _run_one(space, asked, task, here, Watcher(task, asked), now),
+        )
+
+
 def _run_one(
-    space: Workspace,
-    asked: Asked,
-    task: Task,
-    executor: LocalExecutor,
-    watcher: Watcher,
-    owner: str,
-    now: float,
+    space: Workspace, asked: Asked, task: Task, here: Here, watcher: Watcher, now: float
 ) -> Report:
     coordinator = Coordinator(
         space.store,
-        executor,
+        here.executor,
         watcher,
         actor=space.actor,
-        owner=owner,
+        owner=here.owner,
         options=asked.options(),
     )
     try:

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from seeknal.cli.options import Json, ProjectName, ProjectPath, Redis
+from seeknal.cli import names
+from seeknal.cli.manual import group
+from seeknal.cli.options import Json, MetricsPort, ProjectName, ProjectPath, Redis
 
-app = typer.Typer(help="See and steer runs, from any machine.", no_args_is_help=True)
+app = group(
+    "See and steer runs, from any machine.",
+    "seeknal runs list",
+    "seeknal runs watch",
+    "seeknal runs cancel 20240105T060000Z-1f2e3d",
+)
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+
+def _run_id(*statuses: str) -> Any:
+    """Return the argument that names a run; those of these statuses are offered, or all."""
+    return typer.Argument(metavar="RUN", help="The run's id.", autocompletion=names.runs(*statuses))
+
+
+RunId = Annotated[str, _run_id()]
+OpenRunId = Annotated[str, _run_id("active", "paused")]
+ActiveRunId = Annotated[str, _run_id("active")]
+PausedRunId = Annotated[str, _run_id("paused")]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit.", show_default=False),
+]
 
 
 @app.command("list")
@@ -20,7 +41,13 @@ def list_(
     project: ProjectName = None,
     flow: Annotated[
         str | None,
-        typer.Option("--flow", metavar="NAME", help="Of this flow only.", show_default=False),
+        typer.Option(
+            "--flow",
+            metavar="NAME",
+            help="Of this flow only.",
+            show_default=False,
+            autocompletion=names.flows,
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="Show so many at most.")
@@ -48,11 +75,12 @@ def show(
     project: ProjectName = None,
     as_json: Json = False,
 ) -> None:
-    """Show one run: how far it is, what runs, what failed.
+    """Show how one run stands or came out, and why units failed.
 
     \b
-    Example:
+    Examples:
       seeknal runs show 20240105T060000Z-1f2e3d
+      seeknal runs show 20240105T060000Z-1f2e3d --json
     """
     from seeknal.cli.reach import Where
     from seeknal.cli.runlist import show_run
@@ -65,15 +93,29 @@ def watch(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="RUN", help="The run's id. Default: the newest.", show_default=False
+            metavar="RUN",
+            help="The run's id. Default: the newest.",
+            show_default=False,
+            autocompletion=names.runs(),
         ),
     ] = None,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            "--every",
+            metavar="SECONDS",
+            min=0.1,
+            help="Seconds between lines. Default: 10.",
+            show_default=False,
+        ),
+    ] = None,
+    metrics_port: MetricsPort = None,
     as_json: Json = False,
 ) -> None:
-    """Watch a run until it ends.
+    """Watch a run until it ends or pauses.
 
     Ctrl-C ends the watching, not the run. Leaves with exit code 1 unless the run is done.
 
@@ -81,16 +123,75 @@ def watch(
     Examples:
       seeknal runs watch
       seeknal runs watch 20240105T060000Z-1f2e3d
+      seeknal runs watch --json --every 60
     """
     from seeknal.cli.reach import Where
-    from seeknal.cli.steering import watch_run
+    from seeknal.cli.watching import watch_run
 
-    raise typer.Exit(watch_run(Where(project_path, redis, project), run, as_json=as_json))
+    where = Where(project_path, redis, project)
+    raise typer.Exit(watch_run(where, run, every, metrics_port, as_json=as_json))
+
+
+@app.command("set")
+def set_(
+    run: OpenRunId,
+    newest_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--newest-first/--oldest-first",
+            help="What is fed next, from here on.",
+            show_default=False,
+        ),
+    ] = None,
+    max_active: Annotated[
+        int | None,
+        typer.Option(
+            "--max-active", metavar="N", min=1, help="Run so many units at once, at most."
+        ),
+    ] = None,
+    no_max_active: Annotated[
+        bool, typer.Option("--no-max-active", help="Run as many at once as there are workers for.")
+    ] = False,
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            "--priority",
+            metavar="N",
+            help="Runs of a higher one get workers first.",
+        ),
+    ] = None,
+    reason: Reason = "",
+    project_path: ProjectPath = None,
+    redis: Redis = None,
+    project: ProjectName = None,
+    as_json: Json = False,
+) -> None:
+    """Change a run's order, cap or priority while it runs.
+
+    Units that run go on; what waits is taken in the new order at once.
+
+    \b
+    Examples:
+      seeknal runs set 20240105T060000Z-1f2e3d --newest-first
+      seeknal runs set 20240105T060000Z-1f2e3d --max-active 4 --reason "Nights"
+      seeknal runs set 20240105T060000Z-1f2e3d --priority 10 --no-max-active
+    """
+    from seeknal.cli.reach import Where
+    from seeknal.cli.steering import steer_run
+
+    if no_max_active and max_active is not None:
+        raise typer.BadParameter("give --max-active or --no-max-active, not both")
+    asked = {"newest_first": newest_first, "max_active": max_active, "priority": priority}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if no_max_active:
+        options["max_active"] = None
+    steer_run(Where(project_path, redis, project), run, options, reason, as_json=as_json)
 
 
 @app.command()
 def cancel(
-    run: RunId,
+    run: OpenRunId,
+    reason: Reason = "",
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -101,18 +202,20 @@ def cancel(
     Units that run are interrupted, and can publish nothing any more.
 
     \b
-    Example:
+    Examples:
       seeknal runs cancel 20240105T060000Z-1f2e3d
+      seeknal runs cancel 20240105T060000Z-1f2e3d --reason "Wrong input"
     """
     from seeknal.cli.reach import Where
     from seeknal.cli.steering import cancel_run
 
-    cancel_run(Where(project_path, redis, project), run, as_json=as_json)
+    cancel_run(Where(project_path, redis, project), run, reason, as_json=as_json)
 
 
 @app.command()
 def pause(
-    run: RunId,
+    run: ActiveRunId,
+    reason: Reason = "",
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -127,12 +230,13 @@ def pause(
     from seeknal.cli.reach import Where
     from seeknal.cli.steering import pause_run
 
-    pause_run(Where(project_path, redis, project), run, as_json=as_json)
+    pause_run(Where(project_path, redis, project), run, reason, as_json=as_json)
 
 
 @app.command()
 def resume(
-    run: RunId,
+    run: PausedRunId,
+    reason: Reason = "",
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -147,12 +251,22 @@ def resume(
     from seeknal.cli.reach import Where
     from seeknal.cli.steering import resume_run
 
-    resume_run(Where(project_path, redis, project), run, as_json=as_json)
+    resume_run(Where(project_path, redis, project), run, reason, as_json=as_json)
 
 
 @app.command()
 def retry(
     run: RunId,
+    failure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--failure",
+            metavar="ID",
+            help="Those that failed in this way only, as 'runs show' names it; can be given "
+            "several times. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -160,11 +274,41 @@ def retry(
 ) -> None:
     """Run the failed units of a run again, in a new run.
 
+    Workers do it where some share the store, else it is done here.
+
     \b
-    Example:
+    Examples:
       seeknal runs retry 20240105T060000Z-1f2e3d
+      seeknal runs retry 20240105T060000Z-1f2e3d --failure 3f9a1c
     """
     from seeknal.cli.reach import Where
-    from seeknal.cli.steering import retry_run
+    from seeknal.cli.retrying import retry_run
 
-    retry_run(Where(project_path, redis, project), run, as_json=as_json)
+    where = Where(project_path, redis, project)
+    raise typer.Exit(retry_run(where, run, failure or [], as_json=as_json))
+
+
+@app.command()
+def export(
+    run: RunId,
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", metavar="FILE", help="The file: .parquet, .json or .jsonl by its name."
+        ),
+    ],
+    project_path: ProjectPath = None,
+    redis: Redis = None,
+    project: ProjectName = None,
+) -> None:
+    """Write what became of each unit of a run to a file.
+
+    \b
+    Examples:
+      seeknal runs export 20240105T060000Z-1f2e3d --to run.parquet
+      seeknal runs export 20240105T060000Z-1f2e3d --to run.jsonl
+    """
+    from seeknal.cli.logbook import export_run
+    from seeknal.cli.reach import Where
+
+    export_run(Where(project_path, redis, project), run, to)

@@ -13,7 +13,7 @@ from seeknal.cli.outcome import conclude, report_json
 from seeknal.cli.running import Watcher
 from seeknal.cli.task import Task
 from seeknal.cli.workspace import Workspace
-from seeknal.coordinator import Coordinator, Launch
+from seeknal.coordinator import Coordinator, Launch, Report
 from seeknal.errors import ConflictError, SeeknalError
 from seeknal.executors.celery import Publisher
 from seeknal.executors.dispatch import CeleryExecutor, Dispatcher
@@ -24,6 +24,7 @@ from seeknal.project import Project
 from seeknal.resolve import Prepared, outline
 from seeknal.stores.base import Store
 from seeknal.stores.redis import RedisStore
+from seeknal.stores.redis_fleet import slots_of
 from seeknal.workflow.state import Counts, Run
 
 _INTERRUPTED = 130
@@ -67,6 +68,8 @@ def run_shared(space: Workspace, asked: Asked, tasks: Sequence[Task], now: float
     try:
         if asked.detach:
             return _launch_all(space, asked, tasks, now, executor)
+        if asked.estimate:
+            return _estimate(space, asked, tasks, now, executor)
         return _run_all(space, asked, tasks, now, executor)
     finally:
         with suppress(SeeknalError):
@@ -107,22 +110,46 @@ def _run_all(
 ) -> int:
     reports = []
     for task in tasks:
-        watcher = _Watcher(task, asked, _redis(space.store))
-        try:
-            report = _coordinator(space, asked, executor, watcher).run(
-                task.prepared, task.data, task.window, now
-            )
-        except KeyboardInterrupt:
-            watcher.close()
-            _say_detached(watcher.run)
-            return _INTERRUPTED
-        watcher.close()
+        report = _run_one(space, asked, task, now, executor)
         reports.append((task, report))
         if not asked.as_json:
             conclude(task, report, asked)
     if asked.as_json:
         text.show_json({"flows": [report_json(task, report) for task, report in reports]})
     return 0 if all(report.complete for _, report in reports) else 1
+
+
+def _run_one(
+    space: Workspace, asked: Asked, task: Task, now: float, executor: CeleryExecutor
+) -> Report:
+    """Run one flow; Ctrl-C leaves its run to the workers, and ends the command."""
+    watcher = _Watcher(task, asked, _redis(space.store))
+    try:
+        return _coordinator(space, asked, executor, watcher).run(
+            task.prepared, task.data, task.window, now
+        )
+    except KeyboardInterrupt:
+        watcher.close()
+        _say_detached(watcher.run)
+        raise SystemExit(_INTERRUPTED) from None
+    finally:
+        watcher.close()
+
+
+def _estimate(
+    space: Workspace, asked: Asked, tasks: Sequence[Task], now: float, executor: CeleryExecutor
+) -> int:
+    from seeknal.cli.estimating import estimate_flows
+
+    store = _redis(space.store)
+    return estimate_flows(
+        store,
+        asked,
+        tasks,
+        now,
+        slots_of(store.workers()),
+        lambda task: _run_one(space, asked, task, now, executor),
+    )
 
 
 class _Watcher(Watcher):

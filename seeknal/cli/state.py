@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from seeknal.cli.manual import group
 from seeknal.cli.options import All, Flows, ProjectPath, Redis
 
-app = typer.Typer(help="Move, keep and restore what is known to be done.", no_args_is_help=True)
+app = group(
+    "Move, keep and restore what is known to be done.",
+    "seeknal state export state.json",
+    "seeknal state rebuild --dry-run",
+)
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="The state file.")]
 

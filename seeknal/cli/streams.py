@@ -12,6 +12,8 @@ from typing import TextIO
 
 from seeknal.errors import OutputError
 
+_DUMB = ("dumb", "unknown")
+
 _gone: set[str] = set()
 
 
@@ -27,6 +29,16 @@ def show(text: str = "") -> None:
 def say(text: str = "") -> None:
     """Print a line of chatter, to standard error."""
     _print(text, "stderr")
+
+
+def is_plain() -> bool:
+    """Return whether colours are not wanted: by NO_COLOR, or a terminal that has none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in _DUMB
+
+
+def is_terminal() -> bool:
+    """Return whether standard error is a terminal on which lines can be drawn anew."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in _DUMB
 
 
 def is_read() -> bool:

@@ -149,6 +149,20 @@ def size(count: int) -> str:
     return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def duration(seconds: float) -> str:
+    """Return ``35 ms``, ``4.2 s``, ``40 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms" if seconds else "0 s"
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def rate(units: float) -> str:
+    """Return units a second as ``12.4/s``, or those of a minute where that says more."""
+    return f"{units:,.1f}/s" if units >= 0.95 or not units else f"{units * 60:,.1f}/min"
+
+
 def plan_lines(plan: Plan, timezone: str) -> list[str]:
     """Return a line per stretch of a plan, with its reason."""
     lines = []

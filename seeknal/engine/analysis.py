@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -77,19 +77,25 @@ def fingerprint(query: Query) -> str:
     Raises:
         PermanentQueryError: a step is not one SELECT.
     """
-    markers = {name: Value(name, name) for name in PLACEHOLDERS}
-    logic = [normal(require_select(template(step).fill(markers))) for step in query.steps]
     declared = [query.time_column, query.partition_column]
-    text = json.dumps([logic, declared], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([logic(query.steps), declared], sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:16]
+
+
+def logic(steps: Sequence[str]) -> list[dict[str, Any]]:
+    """Return DuckDB's syntax tree of each step, with placeholders as names.
+
+    Raises:
+        PermanentQueryError: a step is not one SELECT.
+    """
+    markers = {name: Value(name, name) for name in PLACEHOLDERS}
+    return [normal(require_select(template(step).fill(markers))) for step in steps]
 
 
 def advice(query: Query) -> list[str]:
     """Return what is probably not meant, a sentence each: boundaries that two intervals share."""
-    markers = {name: Value(name, name) for name in PLACEHOLDERS}
     found = []
-    for number, step in enumerate(query.steps, 1):
-        tree = normal(require_select(template(step).fill(markers)))
+    for number, tree in enumerate(logic(query.steps), 1):
         if any(_closes_at_end(node) for node in nodes(tree)):
             found.append(
                 f"Task {number} includes rows at {END} itself, which the next interval has too; "

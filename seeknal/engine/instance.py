@@ -13,6 +13,10 @@ from seeknal.errors import DataUnavailableError
 
 _TAKEN = {"main", "memory", "system", "temp"}
 _MEBIBYTE = 2**20
+_USED = (
+    "SELECT sum(memory_usage_bytes)::BIGINT, sum(temporary_storage_bytes)::BIGINT "
+    "FROM duckdb_memory()"
+)
 _Identity = tuple[int, int, int, int]
 
 
@@ -71,6 +75,12 @@ class Instance:
             self._root.execute(f"SET memory_limit = '{max(1, memory // _MEBIBYTE)}MiB'")
         except duckdb.Error:
             return  # it uses more than that already; the old limit stays until it is idle
+
+    def used(self) -> tuple[int, int]:
+        """Return the bytes that are used of memory, and of the disk for what it does not hold."""
+        with self._root.cursor() as cursor:
+            rows = cursor.execute(_USED).fetchall()
+        return int(rows[0][0]), int(rows[0][1])
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one thread, on which the input's tables resolve."""

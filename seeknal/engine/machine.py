@@ -1,4 +1,4 @@
-"""What the engine may use of this machine: memory, and a directory to spill into."""
+"""What may be used of this machine: processors, memory, and a directory to spill into."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ import fcntl
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path, PurePosixPath
 
 from seeknal.errors import OutputError
 
-_CGROUPS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 _SHARE = 0.8
 _LEAST = 64 * 2**20
 _PREFIX = "seeknal-spill-"
 _NEW = "seeknal-new-spill-"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What DuckDB uses in a process, in bytes: of memory, of that at most, and of the disk."""
+
+    memory: int = 0
+    limit: int = 0
+    spilled: int = 0
 
 
 def memory_share(processes: int = 1) -> int:
@@ -29,14 +39,47 @@ def memory_share(processes: int = 1) -> int:
     return max(_LEAST, int(_available() * _SHARE / max(1, processes)))
 
 
+def processors() -> int:
+    """Return how many processors this process may use: a part of one counts as one."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [found or 1]
+    for group in _groups("cpu"):
+        quota = _numbers(group / "cpu.max")
+        quota += _numbers(group / "cpu.cfs_quota_us") + _numbers(group / "cpu.cfs_period_us")
+        if len(quota) == 2 and min(quota) > 0:
+            limits.append(ceil(quota[0] / quota[1]))
+    return min(limits)
+
+
 def _available() -> int:
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path in _CGROUPS:
-        try:
-            limits.append(int(path.read_text()))
-        except (OSError, ValueError):
-            continue  # no such limit, or "max"
+    for group in _groups("memory"):
+        limits += _numbers(group / "memory.max") + _numbers(group / "memory.limit_in_bytes")
     return min(limits)
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Yield the folders of the control groups, of either version, that bound this process."""
+    try:
+        lines = _OWN_CGROUPS.read_text().splitlines()
+    except OSError:
+        return  # there are none here
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        mount = _CGROUPS / controller if controllers else _CGROUPS
+        own = PurePosixPath(path)
+        # Within a container its own folder is often the mount itself.
+        for group in (own, *own.parents):
+            yield mount / group.relative_to("/")
+
+
+def _numbers(file: Path) -> list[int]:
+    try:
+        return [int(text) for text in file.read_text().split()]
+    except (OSError, ValueError):
+        return []  # no such limit, or "max"
 
 
 class SpillDirectory:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +14,21 @@ from seeknal.engine import scratch
 from seeknal.errors import OutputError
 
 _AT_ONCE = 500
+_ROWS = "SELECT file_name, num_rows FROM parquet_file_metadata(?::VARCHAR[])"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published file: what it says of itself, its rows and bytes, and when it was written.
+
+    ``at`` is in UTC seconds, by the clock of the file system.
+    """
+
+    path: Path
+    said: dict[str, str]
+    rows: int
+    bytes: int
+    at: float
 
 
 def read(path: Path) -> dict[str, str]:
@@ -34,7 +51,7 @@ def read(path: Path) -> dict[str, str]:
     return dict(found)
 
 
-def read_many(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, str] | OutputError]]:
+def read_many(paths: Iterable[Path]) -> Iterator[tuple[Path, dict[str, str] | OutputError]]:
     """Yield each file with its key-value metadata, or with the error of one that has none.
 
     A file that is gone meanwhile is left out.
@@ -45,6 +62,18 @@ def read_many(paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, str] | Ou
             yield from _read_some(some)
         except duckdb.Error:
             yield from _read_one_by_one(some)
+
+
+def describe(paths: Iterable[Path]) -> Iterator[Published]:
+    """Yield what there is to say of each file; those that are gone or broken are left out."""
+    found = ((path, said) for path, said in read_many(paths) if not isinstance(said, OutputError))
+    while some := dict(islice(found, _AT_ONCE)):
+        rows = dict(scratch.rows(_ROWS, [[str(path) for path in some]]))
+        for path, said in some.items():
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                count = int(rows.get(str(path), 0))
+                yield Published(path, said, count, status.st_size, status.st_mtime)
 
 
 def _read_some(paths: Sequence[Path]) -> list[tuple[Path, dict[str, str] | OutputError]]:

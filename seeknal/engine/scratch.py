@@ -43,5 +43,7 @@ def _instance() -> duckdb.DuckDBPyConnection:
         if _root is None or _root[0] != os.getpid():
             _inherited.append(_root)
             config = {**CONFIG, "threads": 1, "memory_limit": "128MiB"}
+            # Of files each of which is read once, what is kept would only grow.
+            config["enable_external_file_cache"] = False
             _root = (os.getpid(), duckdb.connect(":memory:", config=config))
         return _root[1]

@@ -16,7 +16,7 @@ import duckdb
 from seeknal.engine import literals
 from seeknal.engine.failures import failure
 from seeknal.engine.instance import Instance
-from seeknal.engine.machine import SpillDirectory, memory_share
+from seeknal.engine.machine import SpillDirectory, Usage, memory_share
 from seeknal.engine.source import Query, Source
 
 _NAG = 0.02
@@ -101,6 +101,19 @@ class Engine:
             timer.daemon = True
             timer.start()
 
+    def usage(self) -> Usage | None:
+        """Return what is used now, from any thread; None while inputs are opened or closed."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            self._after_fork()
+            used = [instance.used() for instance in (*self._live.values(), *self._retired)]
+        except duckdb.Error:
+            return None
+        finally:
+            self._lock.release()
+        return Usage(sum(m for m, _ in used), self._memory(), sum(s for _, s in used))
+
     def abandon(self) -> None:
         """Leave what is open to the end of the process; closing would wait for a deaf query."""
         self._abandoned = True
@@ -164,10 +177,12 @@ class Engine:
         instance.close()
         self._share_memory()
 
+    def _memory(self) -> int:
+        return self.settings.memory or memory_share(self.settings.processes)
+
     def _share_memory(self) -> None:
-        memory = self.settings.memory or memory_share(self.settings.processes)
         for instance in self._live.values():
-            instance.limit(memory // len(self._live))
+            instance.limit(self._memory() // len(self._live))
 
     def _after_fork(self) -> None:
         if self._pid == os.getpid():

@@ -62,7 +62,7 @@ class Query:
     """A flow's SQL over its input: each step is one SELECT and sees the one before as ``__THIS__``.
 
     ``time_column`` and ``partition_column`` are what the flow declares, if it does; the time
-    column may be written ``table.column``.
+    column may be written ``table.column``. The partition column is the one whose values are units.
     """
 
     source: Source

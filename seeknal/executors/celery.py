@@ -90,6 +90,7 @@ def make_app(url: str, *, grace: float = 0.0) -> Celery:
         task_default_queue=QUEUE,
         task_queues=[Queue(QUEUE)],
         worker_prefetch_multiplier=1,
+        worker_concurrency="auto",
         # What could be finished is: its lease outlives the connection, its late ack is no loss.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_soft_shutdown_timeout=grace + _HAND_BACK,
@@ -203,6 +204,17 @@ class Publisher:
                     headers={SENT: sent, MARK: message.mark},
                 )
 
+    def withdraw(self, run_id: str, below: int) -> None:
+        """Take messages about a run with lower marks out of the queue.
+
+        Those that are taken next are found at once, wherever the others are.
+        """
+        with self._explained(), self._client.pipeline(transaction=False) as pipe:
+            for text in reversed(self._client.lrange(QUEUE, 0, -1)):
+                if run_id in text and _is_outdated(text, run_id, below):
+                    pipe.lrem(QUEUE, -1, text)
+            pipe.execute()
+
     def ask(self, project: str, flow: str, question: str) -> None:
         """Publish a message that has a worker answer a question; it goes ahead of all others."""
         with self._explained():
@@ -262,6 +274,15 @@ class _Envelope:
                 "SENT": sent_text,
                 "MARK": message.mark,
             }
+
+
+def _is_outdated(text: str, run_id: str, below: int) -> bool:
+    try:
+        headers = json.loads(text)["headers"]
+        about = headers["kwargsrepr"] == repr({"run": run_id})
+        return about and 0 < int(headers[MARK] or 0) < below
+    except (ValueError, TypeError, KeyError):
+        return False  # it is not one of ours
 
 
 def _new_id() -> str:

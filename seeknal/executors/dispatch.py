@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from seeknal.errors import StoreUnavailableError
 from seeknal.feed import WINDOW, top_up
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_fleet import Due, slots_of
 from seeknal.workflow.instants import format_interval
 from seeknal.workflow.units import Unit
 
@@ -25,6 +25,8 @@ SWEEP: Final = 0.5
 TERM: Final = 2.0
 _SLOTS_KNOWN: Final = 5.0
 _RUNS_A_SWEEP: Final = 100
+# For so long after a look at a window whoever ends units does not look again.
+_COOL: Final = 0.05
 # Seconds that a worker may take from a message's arrival to the claim.
 _UNDER_WAY: Final = 3.0
 _WINDOW_PER_SLOT: Final = 4
@@ -50,6 +52,10 @@ class Broker(Protocol):
         """Publish messages about units, each with how a person names its slice."""
         ...
 
+    def withdraw(self, run_id: str, below: int) -> None:
+        """Take messages about a run with lower marks out of the queue."""
+        ...
+
 
 class Dispatcher:
     """Supplies one project's runs with messages. For one thread.
@@ -62,13 +68,14 @@ class Dispatcher:
         self._project, self._owner = project, owner
         self._zone = lru_cache(maxsize=256)(self._zone_of)
         self._window, self._counted = WINDOW, 0.0
-        self._cool = 0.0
+        # Of each run when it is looked at again, and whether it has a cap.
+        self._seen: dict[str, tuple[float, bool]] = {}
 
     def window(self) -> int:
         """Return how many messages the broker shall hold: by the slots of all live workers."""
         now = time.monotonic()
         if now - self._counted > _SLOTS_KNOWN or not self._counted:
-            slots = sum(int(w.detail.get("slots", 0)) for w in self._store.workers())
+            slots = slots_of(self._store.workers())
             self._window, self._counted = max(WINDOW, _WINDOW_PER_SLOT * slots), now
         return self._window
 
@@ -108,18 +115,22 @@ class Dispatcher:
         top_up(self._store, run_id, _FIRST)
         self._publish(self.window(), None)
 
-    def feed_if_low(self, run_id: str, every: float = 0.05) -> None:
-        """Feed a run if its window is half used up, looking no more often than ``every`` s.
+    def feed_if_low(self, run_id: str) -> None:
+        """Feed a run if its window is half used up, without looking at it all the time.
 
-        For whoever has just completed a unit of it, so that workers never wait for a sweep.
+        For whoever is done with a unit of it, so that workers never wait for a sweep: of a run
+        with a cap the next unit is published, because there is no message that waits for room.
         """
-        now = time.monotonic()
-        if now < self._cool:
-            return
-        self._cool = now + every
-        window = self.window()
-        if top_up(self._store, run_id, window):
-            self._publish(window, None)
+        now, fed = time.monotonic(), 0
+        look, capped = self._seen.get(run_id, (0.0, False))
+        if now >= look:
+            fed = top_up(self._store, run_id, self.window())
+            capped = self._store.is_capped(run_id)
+            if len(self._seen) >= _RUNS_A_SWEEP:
+                self._seen.clear()
+            self._seen[run_id] = now + _COOL, capped
+        if fed or capped:
+            self._publish(self.window(), None)
 
     def give_way(self, first: Sequence[Due], taken: Due, sent: float) -> None:
         """Put back a message that was taken, and ahead of it, and of all others, those before.
@@ -128,6 +139,11 @@ class Dispatcher:
         """
         units = [(each, self._slice(each)) for each in (*first, taken)]
         self._broker.publish_units(self._project, units[::-1], sent, ahead=True)
+
+    def withdraw(self, run_id: str, below: int) -> None:
+        """Take messages that are out of date out of the queue, and publish others instead."""
+        self._broker.withdraw(run_id, below)
+        self.feed(run_id)
 
     def _publish(self, window: int, lost_after: float | None) -> None:
         room = window - self._broker.waiting()

@@ -14,18 +14,18 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from seeknal.errors import LeaseLostError, StoreError
+from seeknal.errors import StoreError
 from seeknal.stores.base import Change
 from seeknal.stores.redis_errors import address_of, explain, is_outage
 from seeknal.stores.redis_keys import prefix
 from seeknal.stores.redis_line import Line
 from seeknal.stores.redis_scripts import digest, source
+from seeknal.stores.redis_values import MICRO
 from seeknal.workflow.state import Claim
 
 T = TypeVar("T")
 
 OLDEST: Final = (6, 2)
-MICRO: Final = 1_000_000
 _PAUSES: Final = (0.05, 0.3)  # before each repeat of a verb whose reply was lost
 _OPTIONS: Final[dict[str, Any]] = {
     "decode_responses": True,
@@ -194,11 +194,3 @@ def change_args(change: Change | None) -> tuple[str, str, str, str]:
 def claim_args(claim: Claim) -> tuple[str, str, str, str]:
     """Return whose token it is, as the first arguments of a script."""
     return claim.unit.flow, claim.run, claim.unit.key, str(claim.token)
-
-
-def lost(claim: Claim) -> LeaseLostError:
-    """Return the error of a token that is not current."""
-    return LeaseLostError(
-        f"The unit {claim.unit} of run {claim.run} is no longer leased to {claim.worker}: "
-        f"another worker claimed it, or the run has ended. It is left to them."
-    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis
 
-from seeknal.stores.redis_core import MICRO, Core
-from seeknal.stores.redis_values import json_of, readable, seconds_of
+from seeknal.stores.redis_core import Core
+from seeknal.stores.redis_values import MICRO, json_of, readable, seconds_of
 from seeknal.workflow.units import Unit
 
 
@@ -51,6 +51,11 @@ class WorkerSeen:
     name: str
     until: float
     detail: Mapping[str, Any]
+
+
+def slots_of(workers: Iterable[WorkerSeen]) -> int:
+    """Return how many units workers can run at once."""
+    return sum(int(worker.detail.get("slots", 0)) for worker in workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,10 @@ class FleetVerbs(Core):
         """Pick units that need a message now, and note that it is sent.
 
         Those are units that were fed, whose backoff is over, that were reaped, handed back or
-        refused while their run was paused or at its cap: by priority, the run's age, and the
-        order of feeding, of each run no more than its cap leaves room for. Each is returned
-        once, so however many call, no more is published than is queued.
+        refused while their run was paused or at its cap: by priority, then of the run with the
+        fewest messages under way, then in the order of feeding; of each run no more than its
+        cap leaves room for. Each is returned once, so however many call, no more is published
+        than is queued.
 
         With ``lost_after``, units whose message was sent longer ago than that many seconds and
         not taken since come first. Pass no less than the broker's oldest message is old: else a

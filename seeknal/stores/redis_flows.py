@@ -12,9 +12,11 @@ from seeknal.stores.redis_values import (
     attempt_of,
     failure_of,
     readable,
+    restatement_args,
     seconds_of,
     state_of,
     text_of,
+    value_key,
 )
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
@@ -62,9 +64,7 @@ class FlowVerbs(Core):
             for text in (str(c.start), str(c.end), text_of(c.origin, c.schedule, c.fingerprint))
         ]
         labels = [
-            text
-            for v in values
-            for text in (Unit(flow, value=v.value).key, text_of(v.origin, v.fingerprint))
+            text for v in values for text in (value_key(v.value), text_of(v.origin, v.fingerprint))
         ]
         self._call("mark", flow, *change_args(change), len(ranges) // 3, *ranges, *labels)
 
@@ -76,12 +76,8 @@ class FlowVerbs(Core):
         change: Change,
     ) -> None:
         """Ask for completed time, and completed values, to be done again."""
-        ranges = [
-            text
-            for r in restatements
-            for text in (str(r.start), str(r.end), text_of(r.schedule, r.reason))
-        ]
-        units = _units(flow, values)
+        ranges = restatement_args(restatements)
+        units = map(value_key, values)
         self._call("restate", flow, *change_args(change), len(ranges) // 3, *ranges, *units)
 
     def clear_restatements(
@@ -89,7 +85,7 @@ class FlowVerbs(Core):
     ) -> None:
         """Withdraw what is restated within the given time, or of the given values."""
         ends = [str(end) for stretch in within.ranges for end in stretch]
-        units = _units(flow, values)
+        units = map(value_key, values)
         self._call("clear_restatements", flow, *change_args(change), len(ends) // 2, *ends, *units)
 
     def failed(self, flow: str) -> list[UnitRecord]:
@@ -134,10 +130,6 @@ class FlowVerbs(Core):
             repeat=True,
         )
         return page
-
-
-def _units(flow: str, values: Iterable[str]) -> list[str]:
-    return [Unit(flow, value=value).key for value in values]
 
 
 def _entry(fields: dict[str, str]) -> AuditEntry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from seeknal.errors import UsageError
 from seeknal.stores.redis_core import Core
 from seeknal.stores.redis_values import COUNT_FIELDS, counts_of, event_of, readable, record_of
+from seeknal.stores.refusals import no_event
 from seeknal.workflow.state import Counts, Event, UnitRecord, UnitStatus
 
 _EVENT_ID: Final = re.compile(r"\d+-\d+")
@@ -43,7 +43,7 @@ class ProgressVerbs(Core):
             UsageError: ``after`` is not an event's id.
         """
         if after and not _EVENT_ID.fullmatch(after):
-            raise UsageError(f"{after!r} is not the id of an event of run {run_id}.")
+            raise no_event(run_id, after)
         first = f"({after}" if after else "-"
         key = self._key("events", run_id)
         rows = self._ask(lambda: self._client.xrange(key, first, "+", count=limit), repeat=True)

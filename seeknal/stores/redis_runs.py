@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from seeknal.errors import StoreError, UsageError
 from seeknal.stores.base import Again, Change, Holds
 from seeknal.stores.redis_core import Core, change_args
 from seeknal.stores.redis_values import (
-    STEERED,
     option_text,
     plan_text,
     readable,
+    restatement_args,
     run_fields,
     run_of,
-    text_of,
+    value_key,
 )
+from seeknal.stores.refusals import check_status, check_steered, run_exists
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Run, RunStatus
-from seeknal.workflow.units import PlannedRange, PlannedUnit, PlannedValue, Unit
-
-_BY_HAND: Final = (
-    RunStatus.PAUSED,
-    RunStatus.ACTIVE,
-    RunStatus.CANCELLED,
-    RunStatus.INTERRUPTED,
-)
+from seeknal.workflow.units import PlannedRange, PlannedUnit, PlannedValue
 
 
 class RunVerbs(Core):
     """Runs, from their registration to their end.
 
-    All of them repeat themselves when a reply is lost: registering
-    and steering by a mark of its own call, feeding by the cursor, which lets no second feed
-    pass, a new status by what it is then.
+    All of them repeat themselves when a reply is lost: registering and steering by a mark of
+    their own call, feeding by the cursor, which lets no second feed pass, a new status by what
+    it is then.
     """
 
     def holds(self, flow: str) -> Holds:
@@ -52,9 +45,7 @@ class RunVerbs(Core):
         """
         planned = IntervalSet((p.start, p.end) for p in run.planned if isinstance(p, PlannedRange))
         ends = [str(end) for stretch in planned.ranges for end in stretch]
-        values = [
-            Unit(run.flow, value=p.value).key for p in run.planned if isinstance(p, PlannedValue)
-        ]
+        values = [value_key(p.value) for p in run.planned if isinstance(p, PlannedValue)]
         again = again or Again()
         answer = self._call(
             "register",
@@ -71,12 +62,12 @@ class RunVerbs(Core):
             len(again.values),
             *ends,
             *values,
-            *_again_args(run.flow, again),
+            *_again_args(again),
             *run_fields(run),
             repeat=True,
         )
         if answer < 0:
-            raise StoreError(f"There is a run {run.id} already; give the new one another id.")
+            raise run_exists(run.id)
         return bool(answer)
 
     def run(self, run_id: str) -> Run | None:
@@ -93,20 +84,12 @@ class RunVerbs(Core):
 
     def set_status(self, run_id: str, status: RunStatus, change: Change | None = None) -> bool:
         """Pause, resume, cancel or interrupt a run; returns whether anything changed."""
-        if status not in _BY_HAND:
-            raise UsageError(
-                f"Run {run_id} cannot be set to {status}: that comes with its last unit."
-            )
+        check_status(run_id, status)
         return bool(self._call_told("set_status", run_id, str(status), *change_args(change)))
 
     def steer(self, run_id: str, options: Mapping[str, Any], change: Change | None = None) -> bool:
         """Change the order, the priority or the cap of an active or paused run."""
-        unknown = sorted(set(options) - set(STEERED))
-        if unknown:
-            raise UsageError(
-                f"Run {run_id} cannot change {', '.join(unknown)} on its way, only "
-                f"{', '.join(STEERED)}."
-            )
+        check_steered(run_id, options)
         texts = [text for name, value in options.items() for text in (name, option_text(value))]
         args = (secrets.token_hex(8), *change_args(change), *texts)
         return bool(self._call("steer", run_id, *args, repeat=True))
@@ -122,15 +105,6 @@ class RunVerbs(Core):
         return bool(self._call("feed", run_id, cursor, next_cursor, *args, repeat=True))
 
 
-def _again_args(flow: str, again: Again) -> list[str]:
-    ranges = [
-        text
-        for r in again.restatements
-        for text in (str(r.start), str(r.end), text_of(r.schedule, r.reason))
-    ]
-    units = [
-        text
-        for value, reason in again.values.items()
-        for text in (Unit(flow, value=value).key, reason)
-    ]
-    return ranges + units
+def _again_args(again: Again) -> list[str]:
+    reasons = [text for v, reason in again.values.items() for text in (value_key(v), reason)]
+    return restatement_args(again.restatements) + reasons

@@ -12,8 +12,9 @@ import redis
 
 from seeknal.errors import StoreUnavailableError
 from seeknal.stores.base import Overlap
-from seeknal.stores.redis_core import MICRO, Core, claim_args, lost
+from seeknal.stores.redis_core import Core, claim_args
 from seeknal.stores.redis_values import (
+    MICRO,
     claim_of,
     completion_of,
     readable,
@@ -21,6 +22,7 @@ from seeknal.stores.redis_values import (
     text_of,
     unit_span,
 )
+from seeknal.stores.refusals import lost
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Claim, UnitRecord, UnitResult
 from seeknal.workflow.units import Unit

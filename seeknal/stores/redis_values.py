@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from seeknal.errors import StoreError
 from seeknal.stores.plans import planned_of, planned_text
+from seeknal.stores.refusals import STEERED
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
     Claim,
@@ -27,9 +28,7 @@ from seeknal.workflow.state import (
 from seeknal.workflow.units import PlannedUnit, Unit
 
 COUNT_FIELDS: Final = ("units", "done", "failed", "running", "retries", "rows", "bytes", "busy")
-# The options that change while a run goes on: fields of their own, which scripts read.
-STEERED: Final = ("max_active", "newest_first", "priority")
-_MICRO: Final = 1_000_000
+MICRO: Final = 1_000_000
 
 
 @contextmanager
@@ -60,7 +59,7 @@ def json_of(value: object) -> str:
 
 def seconds_of(micros: str | float) -> float:
     """Read a time that Redis holds."""
-    return float(micros) / _MICRO
+    return float(micros) / MICRO
 
 
 def pairs(flat: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
@@ -73,6 +72,20 @@ def unit_span(unit: Unit) -> tuple[str, str]:
     if unit.value is not None:
         return "", ""
     return str(unit.start), str(unit.end)
+
+
+def value_key(value: str) -> str:
+    """Return what names a value partition's unit, of whichever flow."""
+    return Unit("", value=value).key
+
+
+def restatement_args(restatements: Iterable[Restatement]) -> list[str]:
+    """Return start, end and label of each restatement, for a script."""
+    return [
+        text
+        for r in restatements
+        for text in (str(r.start), str(r.end), text_of(r.schedule, r.reason))
+    ]
 
 
 # -- units --------------------------------------------------------------------------------------
@@ -170,7 +183,10 @@ def _value_of(key: str, label: str) -> CompletedValue:
 
 
 def run_fields(run: Run) -> list[str]:
-    """Return what a run's hash holds beside its counters: fields and texts by turns."""
+    """Return what a run's hash holds beside its counters: fields and texts by turns.
+
+    Options that change while it goes on have fields of their own, which scripts read.
+    """
     fields = {
         "fingerprint": run.fingerprint,
         "owner": run.owner,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from seeknal.errors import LeaseLostError
 from seeknal.stores.base import Change
+from seeknal.stores.refusals import lost
 from seeknal.stores.sqlite_db import Database
 from seeknal.stores.sqlite_events import Note, log, tell
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS
@@ -174,8 +174,5 @@ def must_hold(db: sqlite3.Connection, claim: Claim) -> Held:
     """
     found = held(db, claim)
     if found is None:
-        raise LeaseLostError(
-            f"The unit {claim.unit} of run {claim.run} is no longer leased to {claim.worker}: "
-            f"another worker claimed it, or the run has ended. It is left to them."
-        )
+        raise lost(claim)
     return found

@@ -1,16 +1,23 @@
-"""The embedded store's verbs of a flow's state: read, mark, restate, failed, audit."""
+"""The embedded store's verbs of a flow's state: read, mark, restate, failed, log, audit."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seeknal.stores.base import Change
 from seeknal.stores.sqlite_core import Core, drop_failed
 from seeknal.stores.sqlite_events import attempts_at
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS, UNFINISHED
-from seeknal.stores.sqlite_rows import UNIT_COLUMNS, completions_of, origin_of, record_of, unit_of
+from seeknal.stores.sqlite_rows import (
+    UNIT_COLUMNS,
+    completions_of,
+    mapping_of,
+    origin_of,
+    record_of,
+    unit_of,
+)
 from seeknal.stores.sqlite_schema import FAILED
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
@@ -43,6 +50,9 @@ SELECT {UNIT_COLUMNS} FROM units WHERE state = {FAILED} AND flow = ? ORDER BY st
 """
 # Of the index alone.
 _FAILED_UNITS = f"SELECT flow, start, end, value FROM units WHERE state = {FAILED} AND flow = ?"
+_SPECS = """
+SELECT specs.fingerprint, spec FROM specs JOIN run_specs USING (run) WHERE flow = ?
+"""
 _AUDIT_COLUMNS = "at, actor, action, flow, what, reason"
 _AUDIT_ALL = f"SELECT {_AUDIT_COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?"
 _AUDIT_FLOW = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE flow = ? ORDER BY seq DESC LIMIT ?"
@@ -138,6 +148,11 @@ class FlowVerbs(Core):
         """Return the latest attempts at a unit, in any run, oldest first."""
         with self._db.read() as db:
             return attempts_at(db, flow, unit.key)
+
+    def specs(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the spec of the latest run of each fingerprint that a flow was run with."""
+        with self._db.read() as db:
+            return {text: mapping_of(spec) for text, spec in db.execute(_SPECS, (flow,))}
 
     def audit(self, flow: str | None = None, limit: int = 1000) -> list[AuditEntry]:
         """Return the latest audited changes, newest first."""

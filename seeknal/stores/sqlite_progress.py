@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from seeknal.errors import UsageError
+from seeknal.stores.refusals import no_event
 from seeknal.stores.sqlite_core import Core
 from seeknal.stores.sqlite_events import events_after, latest_events
 from seeknal.stores.sqlite_rows import COUNT_COLUMNS, STATES, UNIT_COLUMNS, counts_of, record_of
@@ -45,7 +45,7 @@ class ProgressVerbs(Core):
     def events(self, run_id: str, after: str = "", limit: int = 1000) -> list[Event]:
         """Return a run's events after an event's id, oldest first."""
         if after and not after.isdecimal():
-            raise UsageError(f"{after!r} is not the id of an event of run {run_id}.")
+            raise no_event(run_id, after)
         with self._db.read() as db:
             return events_after(db, run_id, int(after or 0), limit)
 

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from seeknal.errors import StoreError, UsageError
 from seeknal.stores.base import Again, Change, Holds
 from seeknal.stores.owners import owner_alive
 from seeknal.stores.plans import planned_text
+from seeknal.stores.refusals import check_status, check_steered, run_exists
 from seeknal.stores.sqlite_core import Core, drop_failed, new_version
 from seeknal.stores.sqlite_events import Note, tell, tidy
 from seeknal.stores.sqlite_ranges import COMPLETIONS, RESTATEMENTS, UNFINISHED
@@ -30,13 +30,12 @@ from seeknal.workflow.state import Run, RunStatus
 from seeknal.workflow.units import Planned, PlannedRange, PlannedUnit, PlannedValue, Unit
 
 _OPEN: Final = (RunStatus.ACTIVE, RunStatus.PAUSED)
-_BY_HAND: Final = {
+_FROM: Final = {
     RunStatus.PAUSED: (RunStatus.ACTIVE,),
     RunStatus.ACTIVE: (RunStatus.PAUSED,),
     RunStatus.CANCELLED: _OPEN,
     RunStatus.INTERRUPTED: _OPEN,
 }
-_STEERABLE: Final = frozenset({"newest_first", "priority", "max_active"})
 
 _VERSION = "SELECT version FROM flows WHERE name = ?"
 _OWNERS = """
@@ -60,9 +59,6 @@ INSERT INTO run_specs (run, spec, fingerprint, planned, options, created_by)
 VALUES (?, ?, ?, ?, ?, ?)
 """
 _LATEST_SPEC = "INSERT OR REPLACE INTO specs (flow, fingerprint, run) VALUES (?, ?, ?)"
-_SPECS = """
-SELECT specs.fingerprint, spec FROM specs JOIN run_specs USING (run) WHERE flow = ?
-"""
 _PLAN_VALUE = "INSERT OR IGNORE INTO unfinished_values (flow, value) VALUES (?, ?)"
 _STATUS = "SELECT flow, status FROM runs WHERE id = ?"
 _AGAIN_VALUE = """
@@ -119,7 +115,7 @@ class RunVerbs(Core):
             if _version(db, run.flow) != version:
                 return False
             if db.execute(_KNOWN, (run.id,)).fetchone():
-                raise StoreError(f"There is a run {run.id} already; give the new one another id.")
+                raise run_exists(run.id)
             status = RunStatus.ACTIVE if run.units else RunStatus.DONE
             now = self.now()
             tidy(db, now)
@@ -147,11 +143,6 @@ class RunVerbs(Core):
         if again.change is not None:
             self._audit(db, flow, again.change)
 
-    def specs(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
-        """Return the spec of the latest run of each fingerprint that a flow was run with."""
-        with self._db.read() as db:
-            return {text: mapping_of(spec) for text, spec in db.execute(_SPECS, (flow,))}
-
     def run(self, run_id: str) -> Run | None:
         """Return a run, or None if there is none of that id."""
         with self._db.read() as db:
@@ -170,10 +161,7 @@ class RunVerbs(Core):
 
     def set_status(self, run_id: str, status: RunStatus, change: Change | None = None) -> bool:
         """Pause, resume, cancel or interrupt a run; returns whether anything changed."""
-        if status not in _BY_HAND:
-            raise UsageError(
-                f"Run {run_id} cannot be set to {status}: that comes with its last unit."
-            )
+        check_status(run_id, status)
         with self._db.write() as db:
             flow = self._set_status(db, run_id, status)
             if flow is not None and change is not None:
@@ -185,7 +173,7 @@ class RunVerbs(Core):
     ) -> str | None:
         """Change a run's status; return its flow, or None if that cannot be."""
         row = db.execute(_STATUS, (run_id,)).fetchone()
-        if row is None or row[1] not in _BY_HAND[status]:
+        if row is None or row[1] not in _FROM[status]:
             return None
         flow: str = row[0]
         ends = status not in _OPEN
@@ -198,12 +186,7 @@ class RunVerbs(Core):
 
     def steer(self, run_id: str, options: Mapping[str, Any], change: Change | None = None) -> bool:
         """Change the order, the priority or the cap of an active or paused run."""
-        unknown = sorted(set(options) - _STEERABLE)
-        if unknown:
-            raise UsageError(
-                f"Run {run_id} cannot change {', '.join(unknown)} on its way, only "
-                f"{', '.join(sorted(_STEERABLE))}."
-            )
+        check_steered(run_id, options)
         with self._db.write() as db:
             row = db.execute(_STEERED, (run_id,)).fetchone()
             if row is None or row[1] not in _OPEN:

@@ -14,7 +14,7 @@ from seeknal.workflow.interval_set import EMPTY, IntervalSet, Range
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.zones import EPOCH, describe, load_zone, offset_at
 
-__all__ = ["IntervalCalculator", "IntervalSet", "count_units", "due", "missing", "units"]
+__all__ = ["IntervalCalculator", "IntervalSet", "count_units", "due", "missing", "nth", "units"]
 
 Pair = tuple[Moment, Moment]
 Interval = tuple[datetime, datetime]
@@ -72,6 +72,24 @@ def count_units(schedule: Schedule, ranges: IntervalSet) -> int:
     """Return how many intervals start within ``ranges``, without making them."""
     ranks = schedule.ranks([instant for pair in ranges for instant in pair])
     return sum(ranks[1::2]) - sum(ranks[::2])
+
+
+def nth(schedule: Schedule, start: int, end: int, number: int) -> Range:
+    """Return the interval that has ``number`` others before it of those that start in a range.
+
+    By halving, so that neither the range nor ``number`` costs much. TimeError when the range has
+    no more than ``number``.
+    """
+    low, high = start, end
+    if number < 0 or schedule.count(start, end) <= number:
+        raise TimeError(f"There is no interval {number} from {describe(start)} on.")
+    while high - low > 1:  # the tick lies in [low, high)
+        middle = (low + high) // 2
+        if schedule.count(start, middle) > number:
+            high = middle
+        else:
+            low = middle
+    return low, schedule.next(low)
 
 
 class IntervalCalculator:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import site
+import subprocess
+import sys
+import venv
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +19,7 @@ from seeknal.tasks.duckdb import DuckDBTask
 from tests.acceptance.mistakes.world import TABLE, World
 from tests.projects import EVENTS_SQL, Sandbox
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 WINDOW = "WHERE event_time >= '__START__' AND event_time < '__END__'"
 # One day of six takes for ever, as long as the table ``work`` gives it something to do.
 _SLOW = (
@@ -78,6 +83,54 @@ def world(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
             yield World(root, stack)
     finally:
         set_current_home(None)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    quiet(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def newcomer(wheel: Path, tmp_path: Path) -> Sandbox:
+    """An empty folder for a project, away from the checkout, with the wheel installed."""
+    sandbox = Sandbox(tmp_path / "project", install(wheel, tmp_path / "clean"))
+    where = sandbox.python("import seeknal, worker; print(seeknal.__file__, worker.__file__)")
+    for file in where.out.split():
+        assert Path(file).is_relative_to(tmp_path / "clean")
+    return sandbox
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Install the wheel into an environment of its own; return its interpreter.
+
+    What it depends on comes from this environment, by a path at the end: what is installed
+    here in editable form is not on it.
+    """
+    venv.create(folder, with_pip=True, symlinks=True)
+    python = folder / "bin" / "python"
+    quiet(python, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet", wheel)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    return python
+
+
+def quiet(*command: str | Path) -> None:
+    """Run a tool; what it prints is of interest only when it fails."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _make(sandbox: Sandbox, sql: str, n: int) -> Sandbox:

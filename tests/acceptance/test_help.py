@@ -5,59 +5,19 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
 from seeknal import __version__
 from seeknal.cli.main import app
+from seeknal.cli.manual import CODES, MORE
+from seeknal.config import Settings
+from tests.commandline import ALL, DOCS, GROUPS, LEAVES, arguments, examples, options, sections
+from tests.deployment import parse
 from tests.projects import BIN, Sandbox, environment
-
-DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
-#: Every group and command has it, so that it is described once.
-COMMON = {"-h", "--help"}
-
-# Typer brings its own copy of click, whose classes it does not name in public.
-Command = Any
-
-
-def commands(command: Command, words: tuple[str, ...] = ("seeknal",)) -> Iterator[tuple[str, Any]]:
-    """Yield every group and command of the application, by how it is typed."""
-    yield " ".join(words), command
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from commands(inner, (*words, name))
-
-
-ALL = dict(commands(typer.main.get_command(app)))
-GROUPS = {name for name, command in ALL.items() if hasattr(command, "commands")}
-LEAVES = sorted(set(ALL) - GROUPS)
-
-
-def sections() -> dict[str, str]:
-    """The sections of the documentation, by the command they describe."""
-    parts = re.split(r"^## `(.+)`$", DOCS.read_text(), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def options(command: Command) -> set[str]:
-    """The options of a command, long and short, without those that each one has."""
-    found = {o for p in command.params if p.param_type_name == "option" for o in p.opts}
-    return found - COMMON
-
-
-def arguments(command: Command) -> set[str]:
-    """The metavars of a command's arguments."""
-    return {p.metavar for p in command.params if p.param_type_name == "argument"}
-
-
-def examples(text: str) -> list[str]:
-    """The lines of a help text that are commands."""
-    return re.findall(r"^ *(seeknal .+)$", text, flags=re.MULTILINE)
 
 
 def test_there_are_commands() -> None:
@@ -89,16 +49,46 @@ def test_every_section_is_a_command() -> None:
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_the_examples_of_the_help_are_those_of_the_documentation(name: str) -> None:
-    shown = examples(ALL[name].help)
-    assert shown, f"the help of '{name}' has no example"
-    assert examples(sections()[name]) == shown
+    assert examples(sections()[name]) == examples(ALL[name].help)
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_help_has_examples_that_can_be_typed(name: str) -> None:
+    text = ALL[name].help.replace("\\\n", "")
+    assert re.search(r"^ *Examples?:$", text, re.MULTILINE), f"the help of '{name}' has no example"
+    found = examples(text)
+    assert found
+    for example in found:
+        assert example == name or example.startswith(f"{name} ")
+        parse(shlex.split(example)[1:])
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_everything_is_explained_in_sentences(name: str) -> None:
+    for parameter in ALL[name].params:
+        said = parameter.help or ""
+        assert said[:1].isupper() or said.startswith(("debug", "'")), f"{name}: {parameter.name}"
+        assert said.endswith("."), f"{name}: {parameter.name}"
+
+
+def table(text: str, head: str) -> dict[str, str]:
+    """The rows of a help's list: what a line begins with, and what follows."""
+    rows = text.split(f"{head}:\n")[1].split("\n\n", maxsplit=1)[0]
+    return dict(re.findall(r"^ *(\S+) {2,}(\S.*)$", rows, re.MULTILINE))
+
+
+def test_the_help_lists_exit_codes_and_variables() -> None:
+    documented = re.findall(r"^\| (\d+) \|", DOCS.read_text(), re.MULTILINE)
+    assert list(table(MORE, "Exit codes")) == documented
+    for code in documented:
+        assert re.search(rf"\b{code}\b", CODES)
+    settings = {f"SEEKNAL_{name.upper()}" for name in Settings.model_fields}
+    assert set(table(MORE, "Environment")) == settings | {"NO_COLOR"}
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_every_example_can_be_typed(name: str) -> None:
-    for example in examples(sections()[name].replace("\\\n", "")):
-        assert example == name or example.startswith(f"{name} ")
-        assert set(re.findall(r" (--[a-z-]+)", example)) <= options(ALL[name])
+def test_the_help_of_a_command_ends_with_its_exit_codes(name: str) -> None:
+    assert ALL[name].epilog == CODES
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
@@ -145,6 +135,9 @@ def test_the_version_is_told_in_two_ways(sandbox: Sandbox) -> None:
     told = sandbox.seeknal("version")
     assert re.fullmatch(rf"seeknal {__version__} \(Python 3\.\S+, DuckDB 1\.\S+\)\n", told.out)
     assert told.err == ""
+    versions = sandbox.seeknal("version", "--json").json
+    assert versions["seeknal"] == __version__
+    assert {"python", "duckdb", "celery", "redis", "platform"} < set(versions)
 
 
 @pytest.fixture
@@ -193,8 +186,29 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m"
 
 
 def test_a_terminal_has_colours_unless_they_are_unwanted(project: Sandbox) -> None:
-    coloured = on_terminal(project, "run", "--end-date", "2024-01-03")
+    coloured = on_terminal(project, "run", "--end-date", "2024-01-02")
     assert COLOUR.search(coloured), coloured
-    plain = on_terminal(project, "run", NO_COLOR="1")
-    assert "done" in plain
-    assert not COLOUR.search(plain), plain
+    for number, wish in enumerate(("0", "please")):
+        end = f"2024-01-0{number + 3}"
+        plain = on_terminal(project, "run", "--end-date", end, NO_COLOR=wish, FORCE_COLOR="1")
+        assert "1 done" in plain
+        assert not COLOUR.search(plain), plain
+
+
+def test_a_terminal_that_can_draw_nothing_gets_lines(project: Sandbox) -> None:
+    for term in ("dumb", "unknown"):
+        said = on_terminal(project, "run", "--include-empty", TERM=term, FORCE_COLOR="1")
+        assert "\x1b" not in said, said
+        assert "done" in said or "Nothing to do" in said
+
+
+def test_no_wish_for_colours_reaches_a_file(project: Sandbox) -> None:
+    done = subprocess.run(
+        [str(BIN / "seeknal"), "run"],
+        cwd=project.root,
+        env={**environment(), "NO_COLOR": "", "FORCE_COLOR": "1", "TERM": "xterm-256color"},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert b"\x1b" not in done.stdout + done.stderr

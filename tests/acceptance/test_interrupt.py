@@ -33,7 +33,7 @@ def test_interrupted_run_hands_back_and_the_next_one_goes_on(
         began = time.monotonic()
         process.send_signal(number)
         result = slow.wait(process, 130)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10
     assert result.err.splitlines()[-1] == (
         "Interrupted; what was running is handed back. Go on with: seeknal run"
     )
@@ -103,7 +103,7 @@ def test_operator_that_ignores_interrupts_is_left_after_a_while(deaf: Sandbox) -
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         result = deaf.wait(process, 130)
-    assert 4 < time.monotonic() - began < 15
+    assert 4 < time.monotonic() - began < 20
     assert "Left what did not stop; it will be run again. Go on with: seeknal run" in result.err
     assert_nothing_held(deaf)
     go_on(deaf, "NULL")
@@ -129,7 +129,7 @@ def press_twice(sandbox: Sandbox, process: subprocess.Popen[str]) -> Result:
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     result = sandbox.wait(process, 130)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     return result
 
 

@@ -1,4 +1,4 @@
-"""The tutorial's blocks in the tutorial's order, run as a newcomer runs them.
+"""The tutorial's blocks in the tutorial's order, run as a newcomer runs them: from the wheel.
 
 Every block stands here as it is printed there, but for ``/path/to/project``, which is a real
 path. What a block prints is compared to the letter with what the tutorial says it prints.
@@ -197,16 +197,17 @@ ALL_EVENTS = "SELECT * FROM events"
 SUMMARY = re.compile(r"Run \S+: (\d+) done, ([\d,]+) rows?, \S+ k?B, \S+ s of work\.")
 
 
-def test_the_tutorial_from_its_first_block_to_its_last(sandbox: Sandbox) -> None:
-    part_1_an_interval_is_a_pair_of_datetimes(sandbox)
-    part_2_the_first_run_takes_all_there_is(sandbox)
-    part_3_later_runs_take_what_is_new(sandbox)
-    part_4_a_day_that_failed_is_backfilled(sandbox)
-    part_5_what_was_done_is_done_again(sandbox)
-    part_5_partitions_name_days(sandbox)
-    part_5_hours_take_the_place_of_days(sandbox)
-    part_6_where_to_look(sandbox)
-    quick_reference(sandbox)
+def test_the_tutorial_from_its_first_block_to_its_last(newcomer: Sandbox) -> None:
+    assert newcomer.seeknal("--version").out.startswith("seeknal ")
+    part_1_an_interval_is_a_pair_of_datetimes(newcomer)
+    part_2_the_first_run_takes_all_there_is(newcomer)
+    part_3_later_runs_take_what_is_new(newcomer)
+    part_4_a_day_that_failed_is_backfilled(newcomer)
+    part_5_what_was_done_is_done_again(newcomer)
+    part_5_partitions_name_days(newcomer)
+    part_5_hours_take_the_place_of_days(newcomer)
+    part_6_where_to_look(newcomer)
+    quick_reference(newcomer)
 
 
 def part_1_an_interval_is_a_pair_of_datetimes(sandbox: Sandbox) -> None:

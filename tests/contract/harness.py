@@ -1,8 +1,8 @@
 """How the contract suite gets a store, and makes time pass in it.
 
 An implementation joins by a class like :class:`SQLiteHarness` and one line in ``HARNESSES``.
-Where the store's clock is a real server's, ``lease`` is short and :meth:`Harness.expire` waits;
-``clock`` is then None, and the few tests that stand at an exact instant are skipped.
+Where the store's clock is a real server's, ``clock`` is None; ``STILL`` are the others, for the few
+tests that stand at an exact instant.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class Harness(Protocol):
     """One store under test, and its time."""
 
     lease: float
-    """Seconds of a lease that outlives a test's steps, yet can be waited for."""
+    """Seconds of a lease that outlives a test's steps."""
+
+    backoff: float
+    """Seconds of a backoff that outlives a few steps, yet can be waited for."""
 
     clock: Clock | None
     """The store's clock, if it can be set."""
@@ -47,7 +50,7 @@ class Harness(Protocol):
         ...
 
     def expire(self, *claims: Claim) -> None:
-        """Return once the store's clock is past the ends of these leases."""
+        """Return once the store's clock is past the ends of these leases, which are held."""
         ...
 
     def close(self) -> None:
@@ -59,6 +62,7 @@ class SQLiteHarness:
     """The embedded store, under a clock that stands still."""
 
     lease = 30.0
+    backoff = 15.0
 
     def __init__(self, folder: Path) -> None:
         self.clock: Clock | None = Clock(1_700_000_000.25)
@@ -85,3 +89,8 @@ class SQLiteHarness:
 
 
 HARNESSES: dict[str, Callable[[Path], Harness]] = {"sqlite": SQLiteHarness}
+
+STILL = ("fakeredis", "sqlite")
+# Where a test makes thousands of calls. fakeredis runs the same scripts as a server does, thirty
+# times slower; it is there for its clock.
+QUICK = ("redis", "sqlite")

@@ -16,8 +16,8 @@ from fakeredis.commands_mixins import server_mixin
 
 from seeknal.stores.base import Store
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_core import MICRO
 from seeknal.stores.redis_keys import prefix
+from seeknal.stores.redis_values import MICRO
 from seeknal.workflow.state import Claim
 from tests.contract.harness import Clock
 from tests.keys import check_keys
@@ -25,6 +25,8 @@ from tests.server import Server
 from tests.waiting import wait_until
 
 _CONTRACT = "contract"
+# As long as a lease lasts that is to expire: renewing counts from now.
+_MOMENT = 0.001
 
 
 def see(client: Any, project: str, now: float) -> None:
@@ -46,6 +48,7 @@ class FakeHarness:
     """The scripts on fakeredis, whose TIME is a clock that stands still."""
 
     lease = 30.0
+    backoff = 15.0
 
     def __init__(self, folder: Path) -> None:
         self._server = fakeredis.FakeServer()
@@ -104,7 +107,8 @@ class _Times:
 class ServerHarness:
     """The scripts on a real server, whose time passes."""
 
-    lease = 0.75
+    lease = 30.0
+    backoff = 0.4
     clock: Clock | None = None
 
     def __init__(self, folder: Path) -> None:
@@ -120,7 +124,10 @@ class ServerHarness:
         self._wait_for(self._opened[0].now() + seconds)
 
     def expire(self, *claims: Claim) -> None:
-        self._wait_for(max(claim.until for claim in claims))
+        store = self._opened[0]
+        for claim in claims:
+            assert store.renew(claim, _MOMENT)
+        self._wait_for(store.now() + _MOMENT)
 
     def _wait_for(self, moment: float) -> None:
         store = self._opened[0]

@@ -24,7 +24,7 @@ from tests.contract.building import (
     take,
     value,
 )
-from tests.contract.harness import Clock, Harness
+from tests.contract.harness import STILL, Clock, Harness
 
 
 def test_claim_says_what_was_leased(store: Store, harness: Harness) -> None:
@@ -218,6 +218,7 @@ def test_tokens_grow_over_runs_and_flows(store: Store, harness: Harness) -> None
     assert tokens == sorted(set(tokens))
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_tokens_grow_also_after_the_clock_steps_back(
     store: Store, harness: Harness, clock: Clock
 ) -> None:

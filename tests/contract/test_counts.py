@@ -19,7 +19,7 @@ from tests.contract.building import (
     run_units,
     take,
 )
-from tests.contract.harness import Harness
+from tests.contract.harness import QUICK, Harness
 
 
 def test_the_window_is_what_is_queued_or_running(store: Store, harness: Harness) -> None:
@@ -114,6 +114,7 @@ def test_a_wrong_event_id_is_refused(store: Store) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("harness", QUICK, indirect=True)
 def test_events_are_bounded(store: Store, harness: Harness) -> None:
     run = launch(store, hour(0))
     for _ in range(11_000):

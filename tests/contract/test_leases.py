@@ -21,7 +21,7 @@ from tests.contract.building import (
     take,
     value,
 )
-from tests.contract.harness import Clock, Harness
+from tests.contract.harness import STILL, Clock, Harness
 
 FENCED: dict[str, Callable[[Store, Claim], object]] = {
     "prepare": lambda store, claim: store.prepare(claim),
@@ -32,6 +32,7 @@ FENCED: dict[str, Callable[[Store, Claim], object]] = {
 }
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_a_lease_holds_at_its_very_end_and_not_after(
     store: Store, harness: Harness, clock: Clock
 ) -> None:
@@ -55,6 +56,7 @@ def test_an_expired_lease_passes_to_who_claims_that_unit(store: Store, harness: 
     assert store.counts(run).running == 1
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_a_renewed_lease_counts_from_now(store: Store, harness: Harness, clock: Clock) -> None:
     launch(store, hour(0))
     claim = take(store, harness.lease)
@@ -66,6 +68,7 @@ def test_a_renewed_lease_counts_from_now(store: Store, harness: Harness, clock: 
     assert len(store.reap()) == 1
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_a_lease_of_another_run_holds_at_its_very_end_and_not_after(
     store: Store, harness: Harness, clock: Clock
 ) -> None:
@@ -78,6 +81,7 @@ def test_a_lease_of_another_run_holds_at_its_very_end_and_not_after(
     assert take(store, harness.lease, second).unit == hour(0)
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_renewing_for_less_shortens_a_lease(store: Store, harness: Harness, clock: Clock) -> None:
     launch(store, hour(0))
     claim = take(store, harness.lease)
@@ -219,7 +223,7 @@ def test_units_of_paused_runs_are_reaped(store: Store, harness: Harness) -> None
 
 def test_a_failed_attempt_waits_for_its_backoff(store: Store, harness: Harness) -> None:
     run = launch(store, hour(0))
-    wait = harness.lease / 2
+    wait = harness.backoff
     store.fail(take(store, harness.lease), "boom", wait)
     (record,) = store.records(run, UnitStatus.QUEUED)
     assert (record.attempts, record.error, record.worker) == (1, "boom", "")
@@ -232,6 +236,7 @@ def test_a_failed_attempt_waits_for_its_backoff(store: Store, harness: Harness) 
     assert store.counts(run).retries == 1
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_a_backoff_ends_at_its_very_end(store: Store, harness: Harness, clock: Clock) -> None:
     run = launch(store, hour(0))
     store.fail(take(store, harness.lease), "boom", 5.0)
@@ -245,7 +250,7 @@ def test_others_pass_a_unit_in_backoff_and_it_returns_to_its_place(
     store: Store, harness: Harness
 ) -> None:
     launch(store, hour(0), hour(1), hour(2))
-    wait = harness.lease / 2
+    wait = harness.backoff
     store.fail(take(store, harness.lease), "boom", wait)
     assert take(store, harness.lease).unit == hour(1)
     harness.pass_time(wait)

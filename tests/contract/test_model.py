@@ -20,6 +20,7 @@ from seeknal.stores.base import Again, Change, Store
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Claim, Completion, Origin, Restatement, Run, UnitResult
 from seeknal.workflow.units import PlannedRange, PlannedUnit, Unit
+from tests.contract.harness import QUICK
 
 Label = tuple[str, ...]
 
@@ -230,6 +231,7 @@ def _label(completion: Completion) -> Label:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("harness", QUICK, indirect=True)
 def test_a_store_agrees_with_the_model(store: Store) -> None:
     run_state_machine_as_test(
         lambda: StoreMachine(store),  # type: ignore[arg-type]

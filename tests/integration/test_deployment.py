@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from seeknal.stores.redis import RedisStore
 from seeknal.workflow.state import RunStatus
 from tests.deployment import compose, containers, the
 from tests.projects import BIN, Sandbox, environment
+from tests.scraping import Scrape
 from tests.server import free_port, server_program
 from tests.waiting import wait_until
 
@@ -68,6 +70,7 @@ def test_what_compose_starts_works_together(
     service = services["worker"]
     settings = variables(service, url, box)
     settings["HOSTNAME"] = os.uname().nodename
+    settings["SEEKNAL_METRICS_PORT"] = f"127.0.0.1:{free_port()}"
     log = tmp_path / "worker.log"
     with log.open("wb") as out:
         worker = subprocess.Popen(
@@ -86,6 +89,8 @@ def test_what_compose_starts_works_together(
             here = check.replace("seeknal-1@", f"seeknal-{worker.pid}@")
             assert here != check
             assert "pong" in shell(here, settings, box)
+        served = Scrape.of(int(settings["SEEKNAL_METRICS_PORT"].rpartition(":")[2]))
+        assert served.one("seeknal_worker_slots") == 2
         doctor = run(services["seeknal"]["command"], settings, box)
         assert doctor.returncode == 0, doctor.stdout
         done = run(containers(the("CronJob"))[0]["args"], settings, box)
@@ -107,22 +112,35 @@ def test_what_compose_starts_works_together(
         worker.wait()
 
 
-def test_the_redis_of_compose_is_healthy(services: dict[str, Any], url: str) -> None:
+def test_the_redis_of_compose_is_healthy(
+    services: dict[str, Any], url: str, tmp_path: Path
+) -> None:
     store = RedisStore(url, "acceptance")
     wait_until("it answers", lambda: answers(store))
     facts = store.facts()
     store.close()
     assert (facts.aof, facts.policy, facts.limit) == (True, "noeviction", 512 * 1024**2)
-    cli = shutil.which("valkey-cli") or shutil.which("redis-cli")
-    if cli is None:
-        pytest.skip("no client program of the server is here")
     port = url.rsplit(":", 1)[1].removesuffix("/0")
+    cli = shutil.which("valkey-cli") or shutil.which("redis-cli") or client_program(tmp_path)
     check = services["redis"]["healthcheck"]["test"][1].replace("valkey-cli", f"{cli} -p {port}")
     shown = {"REDISCLI_AUTH": services["redis"]["environment"]["REDISCLI_AUTH"]}
     subprocess.run(["sh", "-c", check], env=environment(**shown), check=True, timeout=10)
     shown["REDISCLI_AUTH"] = "wrong"
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run(["sh", "-c", check], env=environment(**shown), check=True, timeout=10)
+
+
+def client_program(folder: Path) -> Path:
+    """Write what does as much of the server's client program as the health check needs."""
+    program = folder / "valkey-cli"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys, redis\n"
+        "client = redis.Redis(port=int(sys.argv[2]), password=os.environ['REDISCLI_AUTH'])\n"
+        "print(client.execute_command(sys.argv[3]) and 'PONG')\n"
+    )
+    program.chmod(0o755)
+    return program
 
 
 def probe() -> str:

@@ -231,8 +231,6 @@ def test_facts_that_are_not_told(redis_store: RedisStore) -> None:
 
 def test_a_cluster_takes_the_keys(server: Server, open_store: Callable[..., RedisStore]) -> None:
     server.options = ("--cluster-enabled", "yes")
-    # Its nodes talk on a port 10,000 above.
-    server.port = next(port for port in iter(free_port, 0) if port < 55_000)
     server.start()
     with server.client() as client:
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")

@@ -17,8 +17,8 @@ from seeknal.errors import LeaseLostError
 from seeknal.executors import dispatch
 from seeknal.executors.dispatch import Dispatcher
 from seeknal.stores.redis import RedisStore
-from seeknal.stores.redis_core import MICRO
 from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_values import MICRO
 from seeknal.workflow.state import Claim, Run, RunStatus, UnitStatus
 from tests.contract.building import finish, hour, new_run, register
 from tests.contract.redis_harness import FakeHarness
@@ -48,6 +48,13 @@ class Queue:
         new = [(due, sent) for due, _ in units]
         self.messages = self.messages + new if ahead else new[::-1] + self.messages
 
+    def withdraw(self, run_id: str, below: int) -> None:
+        self.messages = [
+            (due, sent)
+            for due, sent in self.messages
+            if due.run != run_id or int(due.mark) >= below
+        ]
+
 
 class Worker:
     """What one slot has in hands: a message, what goes before it, or a claim."""
@@ -55,12 +62,12 @@ class Worker:
     def __init__(self, name: str) -> None:
         self.name = name
         self.message: tuple[Due, float] | None = None
-        self.first: list[Due] = []
+        self.first: tuple[Due, ...] = ()
         self.claim: Claim | None = None
 
     def drop(self) -> None:
         """Vanish with whatever it has in hands."""
-        self.message, self.first, self.claim = None, [], None
+        self.message, self.first, self.claim = None, (), None
 
 
 class Fleet:
@@ -94,7 +101,7 @@ class Fleet:
         elif worker.first:
             assert worker.message is not None
             self.dispatcher.give_way(worker.first, *worker.message)
-            worker.message, worker.first = None, []
+            worker.message, worker.first = None, ()
         elif worker.message is not None:
             self.ask(worker)
         elif self.queue.messages:
@@ -108,14 +115,16 @@ class Fleet:
         if isinstance(answer, Claim):
             assert better == [], f"{message.run} went before {better}"
             worker.claim, worker.message = answer, None
-        elif answer:
-            assert {due.run for due in answer} <= set(better)
-            worker.first = answer
+        elif answer.first:
+            assert {due.run for due in answer.first} <= set(better)
+            worker.first = answer.first
             self.idle_turns += 1
             assert self.idle_turns <= 2 * WORKERS, "nobody gets anywhere"
             return
         else:
             worker.message = None
+            if answer.outdated:
+                self.dispatcher.withdraw(message.run, answer.outdated)
         self.idle_turns = 0
 
     def end(self, claim: Claim, faults: bool) -> None:
@@ -140,7 +149,6 @@ class Fleet:
         """Return the runs that should go before a message's: worked out from their parts."""
         known = {run.id: self.standing(run) for run in self.runs}
         mine = known[message.run]
-        share = mine["share"] - (message.key in mine["ahead"])
         return [
             run
             for run, other in known.items()
@@ -149,7 +157,7 @@ class Fleet:
             and other["share"] < other["cap"]
             and (
                 other["priority"] > mine["priority"]
-                or (other["priority"] == mine["priority"] and other["share"] < share)
+                or (other["priority"] == mine["priority"] and other["share"] < mine["running"])
             )
         ]
 
@@ -158,13 +166,14 @@ class Fleet:
         assert found is not None
         client, now = self.store._client, round(self.store.now() * MICRO)
         sent, unsent = self.store._key("sent", run.id), self.store._key("unsent", run.id)
-        ahead = set(client.zrangebyscore(sent, f"({now}", "+inf"))
+        ahead = client.zcount(sent, f"({now}", "+inf")
+        running = self.store.counts(run.id).running
         ready = client.zcount(sent, "-inf", now) + client.zcard(unsent)
         return {
             "priority": found.options.get("priority", 0),
             "cap": found.options.get("max_active", 10**6),
-            "share": self.store.counts(run.id).running + len(ahead),
-            "ahead": ahead,
+            "running": running,
+            "share": running + ahead,
             "ready": ready if found.status is RunStatus.ACTIVE else 0,
         }
 

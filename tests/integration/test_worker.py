@@ -17,7 +17,7 @@ import pytest
 from seeknal.executors.celery import QUEUE
 from seeknal.workflow.state import RunStatus
 from tests.fleet import BURN, Fleet, fleet
-from tests.waiting import wait_until
+from tests.waiting import passed, wait_until
 
 ALL = "SELECT * FROM events"
 DAYS = 40
@@ -213,19 +213,19 @@ def test_runs_are_paused_resumed_and_cancelled(ships: Fleet) -> None:
     assert ships.seeknal("runs", "pause", run).out.startswith(f"Paused run {run}: ")
     wait_until("what ran has ended", lambda: not ships.running(run))
     done = ships.store.counts(run).done
-    time.sleep(1.0)
+    wait_until("a second passes", passed(1.0))
     assert ships.store.counts(run).done == done < 30
     ships.seeknal("runs", "resume", run)
     wait_until("it goes on", lambda: ships.store.counts(run).done >= done + 2)
     ships.seeknal("runs", "cancel", run)
     assert ships.running(run) == []
     refused = ships.seeknal("runs", "resume", run, code=2)
-    assert "is cancelled; that cannot be changed" in refused.err
+    assert f"Run {run} is over: it is cancelled" in refused.err
     assert ships.seeknal("runs", "show", run, "--json").json["status"] == "cancelled"
     watched = ships.seeknal("runs", "watch", run, code=1)
     assert f"Run {run} is cancelled" in watched.out
     before = len(ships.box.files())
-    time.sleep(0.5)
+    wait_until("a moment passes", passed(0.5))
     assert len(ships.box.files()) == before
 
 
@@ -240,7 +240,8 @@ def test_what_failed_is_retried_alone(ships: Fleet) -> None:
     wait_until("the worker lets go of the file", lambda: broken_no_more(ships), 20, 0.2)
     ships.seeknal("runs", "retry", run["run"])
     watched = ships.seeknal("runs", "watch", "--json")
-    assert (watched.json["units"], watched.json["done"]) == (2, 2)
+    last = json.loads(watched.lines[-1])
+    assert (last["units"], last["done"], last["status"]) == (2, 2, "done")
     ships.box.assert_output_is(ALL)
     nothing = ships.seeknal("runs", "retry", run["run"], code=2)
     assert "nothing to retry" in nothing.err
@@ -309,11 +310,12 @@ def test_a_killed_pool_process_is_counted_apart_from_attempts(ships: Fleet) -> N
     assert worker.process.poll() is None
 
 
-def test_one_worker_without_the_data_harms_no_run(ships: Fleet, tmp_path: Path) -> None:
+def test_one_worker_of_four_without_the_data_harms_no_run(ships: Fleet, tmp_path: Path) -> None:
     slow(ships, 30, 5)
     elsewhere = tmp_path / "unmounted"
     blind = ships.worker(data=elsewhere)
     run = ships.launch()
+    seeing = [ships.worker(ready=False) for _ in range(3)]
     wait_until("it stands aside", lambda: "Standing aside" in blind.text(), 20)
     told = wait_until(
         "it tells", lambda: [w for w in ships.store.workers() if w.detail.get("lacks")]
@@ -323,10 +325,12 @@ def test_one_worker_without_the_data_harms_no_run(ships: Fleet, tmp_path: Path) 
     shown = ships.seeknal("workers").out
     assert "standing aside" in shown
     assert f"lacks: The data root {elsewhere}" in shown
-    ships.worker()
     assert ships.ends(run) is RunStatus.DONE
     ships.assert_done_once(run, 30)
     assert ships.store.counts(run).retries == 0
+    by = {event.worker.partition("#")[0] for event in ships.events(run, "completed")}
+    assert not [name for name in by if name.endswith(f"/{blind.pid}")]
+    assert all(worker.process.poll() is None for worker in (blind, *seeing))
     assert not elsewhere.exists()
 
 
@@ -335,7 +339,7 @@ def test_an_outage_of_the_store_interrupts_nothing(ships: Fleet) -> None:
     run = ships.launch()
     ships.runs_one(run)
     ships.server.pause()
-    time.sleep(2 * ships.lease)
+    wait_until("two leases pass", passed(2 * ships.lease))
     ships.server.resume()
     assert ships.ends(run) is RunStatus.DONE
     ships.assert_done_once(run, 6)

@@ -176,6 +176,22 @@ def test_secrets_are_named_and_not_there() -> None:
     assert not any(d["kind"] == "Secret" for path in (KUBERNETES, KEDA) for d in documents(path))
 
 
+def test_metrics_are_served_where_they_are_looked_for(services: dict[str, Any]) -> None:
+    port = services["worker"]["environment"]["SEEKNAL_METRICS_PORT"]
+    assert services["worker"]["expose"] == [port]
+    template = the("Deployment")["spec"]["template"]
+    (container,) = containers(the("Deployment"))
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert env["SEEKNAL_METRICS_PORT"] == port
+    assert [str(each["containerPort"]) for each in container["ports"]] == [port]
+    assert template["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": port,
+    }
+    assert f"--metrics-port\n{port}" in DOCS.read_text()
+    assert f"        port: {port}" in DOCS.read_text()
+
+
 def test_probes_do_not_end_a_worker_whose_redis_is_away() -> None:
     (container,) = containers(the("Deployment"))
     assert {"startupProbe", "readinessProbe"} <= set(container)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from seeknal.config import expand, load_settings
+from seeknal.config import load_settings
+from seeknal.environment import expand
 from seeknal.errors import ConfigError, DataUnavailableError, SeeknalError, UsageError
 from seeknal.files import create_once, write_atomic
 from seeknal.flow import Flow, FlowInput, FlowOutput

@@ -42,11 +42,16 @@ local function take_over(run, unit, now, patient)
   return true
 end
 
+-- Lease a unit; one that is known to be in `sent` is nowhere else.
 local function lease_unit(run, unit, plan, found, worker, seconds, now)
   local name = member(run.id, unit)
   local token, till = new_token(now), int(now + seconds)
   if found.state ~= 'running' then
-    unqueue(run.id, unit)
+    if found.sent then
+      call('ZREM', key('sent', run.id), unit)
+    else
+      unqueue(run.id, unit)
+    end
     call('HINCRBY', key('run', run.id), 'running', 1)
   end
   call('ZADD', key('leases'), till, name)

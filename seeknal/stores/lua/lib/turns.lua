@@ -40,9 +40,10 @@ local function first_ready(run, most, now)
 end
 
 -- The other active runs that go before this one, best first: those of higher priority, and of
--- equal priority those with fewer units, under lease or on their way, than it has; if they may
--- have one more.
-local function runs_before(run, mine, now)
+-- equal priority those with fewer units, under lease or on their way, than it has under lease; if
+-- they may have one more. What is on its own way does not count: it went ahead of others in a
+-- batch, and would let its equals pass until all of that had run.
+local function runs_before(run, now)
   local own = call('ZSCORE', key('active'), by_age(run))
   local rows = call('ZRANGEBYSCORE', key('active'), '-inf', own, 'WITHSCORES')
   local found = {}
@@ -53,7 +54,7 @@ local function runs_before(run, mine, now)
       other.rank, other.age, other.ahead = rank, i, ahead(other, now)
       other.share = other.running + other.ahead
       other.room = other.max_active and other.max_active - other.share or BATCH
-      if other.room > 0 and (rank < tonumber(own) or other.share < mine) then
+      if other.room > 0 and (rank < tonumber(own) or other.share < run.running) then
         other.room = rank < tonumber(own) and math.min(other.room, BATCH - other.ahead) or 1
         found[#found + 1] = other
       end
@@ -64,12 +65,11 @@ end
 
 -- Let another run go first, if one is to: note that messages of its first ready units go ahead
 -- of all others. Returns run, flow, unit, mark of each by turns; or nil.
-local function give_way(run, mark, now)
+local function give_way(run, now)
   if call('ZCARD', key('active')) < 2 then
     return nil
   end
-  local itself = mark and mark > now and 1 or 0
-  for _, other in ipairs(runs_before(run, run.running + ahead(run, now) - itself, now)) do
+  for _, other in ipairs(runs_before(run, now)) do
     local found = {}
     for i, unit in ipairs(first_ready(other, math.max(1, other.room), now)) do
       local new_mark, n = int(now + AHEAD + i), #found
