@@ -196,10 +196,13 @@ class IntervalPlanner:
         for part in parts:
             one = part.planned
             assert isinstance(one, PlannedRange)
-            edge = min(one.end, max(one.start, self._edge(one.schedule)))
-            if one.start < edge:
+            edge = self._edge(one.schedule)
+            if one.end <= edge:
+                reached.append(part)
+            elif edge <= one.start:
+                beyond.append(one)
+            else:
                 reached.append(Part(replace(one, end=edge), part.reason))
-            if edge < one.end:
                 beyond.append(replace(one, start=edge))
         return reached, beyond
 

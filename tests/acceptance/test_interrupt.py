@@ -58,6 +58,31 @@ def test_advice_repeats_what_was_asked(slow: Sandbox) -> None:
     slow.assert_output_is("SELECT *, 0 AS n FROM events")
 
 
+def test_advice_does_not_force_twice(slow: Sandbox) -> None:
+    with slow.data() as connection:
+        connection.execute("CREATE TABLE later AS FROM work; DELETE FROM work")
+    slow.seeknal("run")
+    with slow.data() as connection:
+        connection.execute("INSERT INTO work FROM later")
+    with slow.running("run", "--force", "--reason", "bug", "--workers", "2") as process:
+        wait_until("all but the slow day are done again", lambda: redone(slow) == 5, 60)
+        process.send_signal(signal.SIGINT)
+        result = slow.wait(process, 130)
+    command = result.err.splitlines()[-1].split("Go on with: ")[1]
+    assert command == "seeknal run --flow events_flow --backfill"
+    mend(slow)
+    assert slow.bash(command).lines[0] == (
+        "Processing 1 restated interval (2024-01-04 to 2024-01-05)"
+    )
+
+
+def redone(sandbox: Sandbox) -> int:
+    """How many units the latest of two runs has done."""
+    with sandbox.store() as store:
+        runs = store.runs()
+        return store.counts(runs[0].id).done if len(runs) == 2 else 0
+
+
 def test_interrupt_while_the_input_is_looked_at_starts_nothing(slow: Sandbox) -> None:
     with slow.data() as connection:
         connection.execute("ALTER TABLE events RENAME TO stored")
