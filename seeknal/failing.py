@@ -60,7 +60,7 @@ def _failed_since_resumed(store: Store, run: Run, counts: Counts) -> int:
     for event in store.recent(run.id, _KEPT):
         if event.kind == RunStatus.ACTIVE:
             return failed
-        failed += event.kind == "failed"
+        failed += event.kind == "failed" and bool(event.unit)
     return counts.failed
 
 

@@ -27,7 +27,8 @@ from seeknal.project import Project
 from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_fleet import Due
-from seeknal.workflow.state import Claim, Run
+from seeknal.stores.redis_worker import Refusal
+from seeknal.workflow.state import Run
 from worker.slate import Slate
 
 _WATCH: Final = 0.2
@@ -108,8 +109,8 @@ class Desk:
             here = self._projects.get(project) or self._open(project)
         try:
             claim = here.store.claim_in_turn(here.bench.worker, self._settings.lease, message)
-            if not isinstance(claim, Claim):
-                return self._give_way(here, claim, message, sent)
+            if isinstance(claim, Refusal):
+                return _obey(here, claim, message, sent)
             outcome = here.seat().execute(claim)
             here.dispatcher.feed_if_low(message.run)
             if outcome is Outcome.UNSEEN:
@@ -121,12 +122,6 @@ class Desk:
             with self._lock:
                 self._busy -= 1
                 self._last = time.monotonic()
-
-    def _give_way(self, here: _Project, first: list[Due], message: Due, sent: float) -> str:
-        if not first:
-            return TAKEN
-        here.dispatcher.give_way(first, message, sent)
-        return f"gave way to {first[0].unit} of run {first[0].run}"
 
     def probe(self, project: str, name: str) -> bool:
         """Answer a question about data; False if another machine should be asked.
@@ -243,6 +238,17 @@ def _project(snapshot: Mapping[str, Any]) -> Project:
             "there, or correct SEEKNAL_DATA_ROOT."
         )
     return Project.of(home)
+
+
+def _obey(here: _Project, refusal: Refusal, message: Due, sent: float) -> str:
+    """Do what the store wants done instead of what a message is about."""
+    if refusal.outdated:
+        here.dispatcher.withdraw(message.run, refusal.outdated)
+        return "out of date"
+    if refusal.first:
+        here.dispatcher.give_way(refusal.first, message, sent)
+        return f"gave way to {refusal.first[0].unit} of run {refusal.first[0].run}"
+    return TAKEN
 
 
 def _load(run: Run) -> Job:

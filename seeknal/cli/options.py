@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,8 @@ import typer
 from seeknal.cli import names
 from seeknal.errors import TimeError
 from seeknal.workflow.durations import parse_duration
+
+_NUMBER = re.compile(r"\s*-?\d{1,12}\s*", re.ASCII)
 
 
 def read_metrics_port(typed: str) -> str:
@@ -136,6 +139,17 @@ def one_of(*words: str) -> Callable[[str], str]:
         if typed not in words:
             raise typer.BadParameter(f"{typed!r} is not one of {', '.join(words)}")
         return typed
+
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads a whole number within bounds."""
+
+    def read(typed: str) -> int:
+        if not _NUMBER.fullmatch(typed) or not least <= int(typed) <= most:
+            raise typer.BadParameter(f"{typed!r} is no whole number from {least:,} to {most:,}")
+        return int(typed)
 
     return read
 

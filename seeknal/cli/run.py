@@ -17,18 +17,15 @@ from seeknal.cli.options import (
     StartDate,
     duration,
     one_of,
+    whole,
 )
 
 _MOST_WORKERS = 1000
 _KINDS = ("failed", "missing", "restated")
 _MOST_LOOKBACK = 100_000
-
-
-def read_workers(typed: str) -> int:
-    """Read how many units to run at once."""
-    if not typed.strip().isdecimal() or not 1 <= int(typed) <= _MOST_WORKERS:
-        raise typer.BadParameter(f"{typed!r} is no whole number from 1 to {_MOST_WORKERS:,}")
-    return int(typed)
+_MOST_UNITS = 1_000_000_000
+_MOST_ATTEMPTS = 1000
+_PRIORITIES = (-1000, 1000)
 
 
 def run(
@@ -69,22 +66,21 @@ def run(
         ),
     ] = "",
     lookback: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--lookback",
+            parser=whole(0, _MOST_LOOKBACK),
             metavar="N",
-            min=0,
-            max=_MOST_LOOKBACK,
             help="Run again what is done of the N intervals before each stretch that is run.",
             show_default=False,
         ),
-    ] = 0,
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
             "--limit",
+            parser=whole(1, _MOST_UNITS),
             metavar="N",
-            min=1,
             help="Run N units of each flow at most, the first in the run's order.",
             show_default=False,
         ),
@@ -119,7 +115,7 @@ def run(
         int | None,
         typer.Option(
             "--workers",
-            parser=read_workers,
+            parser=whole(1, _MOST_WORKERS),
             metavar="N",
             help="How many units to run at once here. Default: one per processor.",
             show_default=False,
@@ -129,8 +125,8 @@ def run(
         int | None,
         typer.Option(
             "--max-active",
+            parser=whole(1, _MOST_UNITS),
             metavar="N",
-            min=1,
             help="Run no more than N units of a flow at once, however many could.",
             show_default=False,
         ),
@@ -139,8 +135,9 @@ def run(
         int | None,
         typer.Option(
             "--priority",
+            parser=whole(*_PRIORITIES),
             metavar="P",
-            help="Before runs of a lower priority, a whole number. Default: 0.",
+            help="Before runs of a lower priority, from -1,000 to 1,000. Default: 0.",
             show_default=False,
         ),
     ] = None,
@@ -148,8 +145,8 @@ def run(
         int | None,
         typer.Option(
             "--max-attempts",
+            parser=whole(1, _MOST_ATTEMPTS),
             metavar="N",
-            min=1,
             help="Try a unit N times before it counts as failed. Default: 3.",
             show_default=False,
         ),
@@ -179,8 +176,8 @@ def run(
         int | None,
         typer.Option(
             "--stop-after",
+            parser=whole(1, _MOST_UNITS),
             metavar="N",
-            min=1,
             help="Have the run pause itself when N of its units have failed.",
             show_default=False,
         ),
@@ -235,7 +232,7 @@ def run(
         only=tuple(only or ()),
         force=force,
         reason=reason,
-        lookback=lookback,
+        lookback=lookback or 0,
         limit=limit,
         newest_first=newest_first,
         dry_run=dry_run,

@@ -204,6 +204,17 @@ class Publisher:
                     headers={SENT: sent, MARK: message.mark},
                 )
 
+    def withdraw(self, run_id: str, below: int) -> None:
+        """Take messages about a run with lower marks out of the queue.
+
+        Those that are taken next are found at once, wherever the others are.
+        """
+        with self._explained(), self._client.pipeline(transaction=False) as pipe:
+            for text in reversed(self._client.lrange(QUEUE, 0, -1)):
+                if run_id in text and _is_outdated(text, run_id, below):
+                    pipe.lrem(QUEUE, -1, text)
+            pipe.execute()
+
     def ask(self, project: str, flow: str, question: str) -> None:
         """Publish a message that has a worker answer a question; it goes ahead of all others."""
         with self._explained():
@@ -263,6 +274,15 @@ class _Envelope:
                 "SENT": sent_text,
                 "MARK": message.mark,
             }
+
+
+def _is_outdated(text: str, run_id: str, below: int) -> bool:
+    try:
+        headers = json.loads(text)["headers"]
+        about = headers["kwargsrepr"] == repr({"run": run_id})
+        return about and 0 < int(headers[MARK] or 0) < below
+    except (ValueError, TypeError, KeyError):
+        return False  # it is not one of ours
 
 
 def _new_id() -> str:

@@ -52,6 +52,10 @@ class Broker(Protocol):
         """Publish messages about units, each with how a person names its slice."""
         ...
 
+    def withdraw(self, run_id: str, below: int) -> None:
+        """Take messages about a run with lower marks out of the queue."""
+        ...
+
 
 class Dispatcher:
     """Supplies one project's runs with messages. For one thread.
@@ -135,6 +139,11 @@ class Dispatcher:
         """
         units = [(each, self._slice(each)) for each in (*first, taken)]
         self._broker.publish_units(self._project, units[::-1], sent, ahead=True)
+
+    def withdraw(self, run_id: str, below: int) -> None:
+        """Take messages that are out of date out of the queue, and publish others instead."""
+        self._broker.withdraw(run_id, below)
+        self.feed(run_id)
 
     def _publish(self, window: int, lost_after: float | None) -> None:
         room = window - self._broker.waiting()

@@ -84,7 +84,7 @@ KINDS: Final[dict[str, Kind]] = {
     "open": Kind("sorted set of a flow's active and paused runs by age", "with each run's end"),
     # A run.
     "run": Kind(
-        "hash: spec, planned ranges, cursor, status, counters",
+        "hash: spec, planned ranges, cursor, status, counters, options that can be steered",
         "90 days after the run's end",
         90 * _DAY,
         always=False,
@@ -105,7 +105,11 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "runfailed": Kind("sorted set of a run's failed units, as in fed", "as in failed"),
     "unsent": Kind("sorted set of ready units without a message, as in fed", _WITH_UNIT),
-    "sent": Kind("sorted set of ready units by when their message was sent", _WITH_UNIT),
+    "sent": Kind(
+        "sorted set of ready units by when their message was sent; one that went ahead of others "
+        "counts as sent five seconds later",
+        _WITH_UNIT,
+    ),
     "unit": Kind("hash: a unit's state, attempts, worker, error", "as in units"),
 }
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from seeknal.stores.redis_core import Core
 from seeknal.stores.redis_fleet import Due, due_of
@@ -36,23 +36,37 @@ class OpenRun:
     counts: Counts
 
 
+class Refusal(NamedTuple):
+    """Why a message leads to no claim.
+
+    ``first`` is what goes first: it is to be published ahead of all messages, in this order,
+    and right behind it the message that was taken, unchanged. All messages about the run with
+    marks below ``outdated`` lead to nothing. Without either there is nothing to be done.
+    """
+
+    first: tuple[Due, ...] = ()
+    outdated: int = 0
+
+
 class WorkerVerbs(Core):
     """Claims by message, killed processes, unseen inputs, questions that only a worker answers."""
 
-    def claim_in_turn(self, worker: str, lease: float, message: Due) -> Claim | list[Due]:
-        """Lease the unit that a message is about, unless units of another run go first.
+    def claim_in_turn(self, worker: str, lease: float, message: Due) -> Claim | Refusal:
+        """Lease the unit that a message is about, unless another run's units go first.
 
         Those are of a run of higher priority, or of equal priority and with fewer units under
-        lease. What is returned then, in order, is to be published ahead of all messages, and
-        right behind it the message that led here, unchanged. Whoever asks next is told of other
-        units; if these cannot be published, their messages count as lost, by and by.
+        lease. Whoever asks next is told of other units; if these cannot be published, their
+        messages count as lost, by and by.
 
-        An empty list if the unit is not to be had: also if another message about it was sent
-        since this one.
+        It is refused too if another message about the unit was sent since this one.
         """
         reply = self._claim_unit(worker, lease, message.run, message.key, message.mark) or []
         with readable("a unit"):
-            return due_of(reply) if len(reply) % len(Due._fields) == 0 else claim_of(reply, worker)
+            if len(reply) == 1:
+                return Refusal(outdated=int(reply[0]))
+            if len(reply) % len(Due._fields) == 0:
+                return Refusal(tuple(due_of(reply)))
+            return claim_of(reply, worker)
 
     def active(self) -> list[str]:
         """Return the ids of the active runs: by priority, then the run's age."""

@@ -29,9 +29,9 @@ _CHUNK = 16_384
 # A search this long that finds nothing finds nothing at all: days are at most 40 years apart, and
 # only clock changes, of which no future is known, can skip what is left of them.
 _FARTHEST = LATEST - EARLIEST
-# Each is twenty times the one before, so that a search backwards reads the clock changes of about
-# as much time as it must.
-_FLOOR_SPANS = (2 * DAY, 40 * DAY, 800 * DAY, 16_000 * DAY, _FARTHEST)
+# Each is twenty times the one before, so that a search reads the clock changes of about as much
+# time as it must: that a zone changes no more would show at the end of all years only.
+_SPANS = (2 * DAY, 40 * DAY, 800 * DAY, 16_000 * DAY, _FARTHEST)
 
 
 class _Piece(NamedTuple):
@@ -92,7 +92,7 @@ class Schedule:
         """Return the last tick at or before ``instant``: the start of the interval it lies in."""
         check_instant(instant)
         wall = wall_pattern(self.cron)
-        for span in _FLOOR_SPANS:
+        for span in _SPANS:
             for piece in reversed(list(self._pieces(instant + 1 - span, instant + 1))):
                 found = wall.last(piece.low, piece.high)
                 if found is not None:
@@ -212,12 +212,13 @@ class Schedule:
     def _first_from(self, instant: int) -> int:
         """Return the first tick at or after ``instant``."""
         wall = wall_pattern(self.cron)
-        for piece in self._pieces(instant, instant + _FARTHEST):
-            if piece.gap is not None:
-                return piece.gap
-            found = wall.first(piece.low, piece.high)
-            if found is not None:
-                return found - piece.offset
+        for span in _SPANS:
+            for piece in self._pieces(instant, instant + span):
+                if piece.gap is not None:
+                    return piece.gap
+                found = wall.first(piece.low, piece.high)
+                if found is not None:
+                    return found - piece.offset
         raise self._exhausted("after", instant)
 
     def _pieces(self, start: int, end: int) -> Iterable[_Piece]:

@@ -20,12 +20,35 @@ from tests.acceptance.mistakes.world import TABLE, World
 from tests.projects import EVENTS_SQL, Sandbox
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+WINDOW = "WHERE event_time >= '__START__' AND event_time < '__END__'"
+# One day of six takes for ever, as long as the table ``work`` gives it something to do.
+_SLOW = (
+    "SELECT *, (SELECT count(*) FROM work w, range(w.n) a(i), range(w.n) b(j) "
+    f"WHERE w.day = '__START__' AND (i * j) % 7 = 3) AS n FROM events {WINDOW}"
+)
+# DuckDB looks for an interrupt between chunks of rows, and this is one row.
+_DEAF = (
+    "SELECT *, (SELECT max(levenshtein(repeat('a', w.n), repeat('b', w.n))) FROM work w "
+    f"WHERE w.day = '__START__') AS n FROM events {WINDOW}"
+)
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
     """An empty folder for a project."""
     return Sandbox(tmp_path / "project")
+
+
+@pytest.fixture
+def slow(sandbox: Sandbox) -> Sandbox:
+    """Six days, of which the fourth takes for ever."""
+    return _make(sandbox, _SLOW, 1_000_000)
+
+
+@pytest.fixture
+def deaf(sandbox: Sandbox) -> Sandbox:
+    """Six days, of which the fourth takes minutes, and ignores interrupts."""
+    return _make(sandbox, _DEAF, 150_000)
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +131,10 @@ def quiet(*command: str | Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _make(sandbox: Sandbox, sql: str, n: int) -> Sandbox:
+    sandbox.declare(sql=sql).events("2024-01-01", 6 * 4, "6 hours")
+    with sandbox.data() as connection:
+        connection.execute(f"CREATE TABLE work AS SELECT DATE '2024-01-04' AS day, {n} AS n")
+    return sandbox

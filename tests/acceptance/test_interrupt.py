@@ -16,35 +16,6 @@ import pytest
 from tests.projects import Result, Sandbox
 from tests.waiting import wait_until
 
-WINDOW = "event_time >= '__START__' AND event_time < '__END__'"
-# One day of six takes for ever, as long as the table ``work`` gives it something to do.
-SLOW = (
-    "SELECT *, (SELECT count(*) FROM work w, range(w.n) a(i), range(w.n) b(j) "
-    f"WHERE w.day = '__START__' AND (i * j) % 7 = 3) AS n FROM events WHERE {WINDOW}"
-)
-# DuckDB looks for an interrupt between chunks of rows, and this is one row.
-DEAF = (
-    "SELECT *, (SELECT max(levenshtein(repeat('a', w.n), repeat('b', w.n))) FROM work w "
-    f"WHERE w.day = '__START__') AS n FROM events WHERE {WINDOW}"
-)
-
-
-def make(sandbox: Sandbox, sql: str, n: int) -> Sandbox:
-    sandbox.declare(sql=sql).events("2024-01-01", 6 * 4, "6 hours")
-    with sandbox.data() as connection:
-        connection.execute(f"CREATE TABLE work AS SELECT DATE '2024-01-04' AS day, {n} AS n")
-    return sandbox
-
-
-@pytest.fixture
-def project(sandbox: Sandbox) -> Sandbox:
-    return make(sandbox, SLOW, 1_000_000)
-
-
-@pytest.fixture
-def deaf(sandbox: Sandbox) -> Sandbox:
-    return make(sandbox, DEAF, 150_000)
-
 
 @contextmanager
 def running(sandbox: Sandbox, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -56,50 +27,50 @@ def running(sandbox: Sandbox, *arguments: str) -> Iterator[subprocess.Popen[str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_hands_back_and_the_next_one_goes_on(
-    project: Sandbox, number: signal.Signals
+    slow: Sandbox, number: signal.Signals
 ) -> None:
-    with running(project) as process:
+    with running(slow) as process:
         began = time.monotonic()
         process.send_signal(number)
-        result = project.wait(process, 130)
+        result = slow.wait(process, 130)
     assert time.monotonic() - began < 10
     assert result.err.splitlines()[-1] == (
         "Interrupted; what was running is handed back. Go on with: seeknal run"
     )
     assert "Traceback" not in result.err
-    assert_nothing_held(project)
-    assert project.leftovers() == []
-    go_on(project)
+    assert_nothing_held(slow)
+    assert slow.leftovers() == []
+    go_on(slow)
 
 
-def test_advice_repeats_what_was_asked(project: Sandbox) -> None:
+def test_advice_repeats_what_was_asked(slow: Sandbox) -> None:
     words = "--flow events_flow --backfill --start-date 2024-01-01T00:00 --include-empty"
-    with running(project, *words.split(), "--end-date", "2024-01-07 00:00") as process:
+    with running(slow, *words.split(), "--end-date", "2024-01-07 00:00") as process:
         process.send_signal(signal.SIGINT)
-        result = project.wait(process, 130)
+        result = slow.wait(process, 130)
     command = result.err.splitlines()[-1].split("Go on with: ")[1]
     assert command == (
         "seeknal run --flow events_flow --backfill --start-date 2024-01-01T00:00 "
         "--end-date '2024-01-07 00:00' --include-empty"
     )
-    mend(project)
-    project.bash(command)
-    project.assert_output_is("SELECT *, 0 AS n FROM events")
+    mend(slow)
+    slow.bash(command)
+    slow.assert_output_is("SELECT *, 0 AS n FROM events")
 
 
-def test_interrupt_while_the_input_is_looked_at_starts_nothing(project: Sandbox) -> None:
-    with project.data() as connection:
+def test_interrupt_while_the_input_is_looked_at_starts_nothing(slow: Sandbox) -> None:
+    with slow.data() as connection:
         connection.execute("ALTER TABLE events RENAME TO stored")
         connection.execute(
             "CREATE VIEW events AS SELECT * REPLACE (event_time + to_seconds(i * j % 7) AS "
             "event_time) FROM stored, range(1000000) a(i), range(1000) b(j)"
         )
-    with project.running("run") as process:
+    with slow.running("run") as process:
         wait_until("DuckDB is at work", lambda: cpu_seconds(process.pid) > 1.5, 60)
         process.send_signal(signal.SIGINT)
-        result = project.wait(process, 130)
+        result = slow.wait(process, 130)
     assert result.err.splitlines()[-1] == "Interrupted; nothing was started."
-    assert (result.out, project.files()) == ("", {})
+    assert (result.out, slow.files()) == ("", {})
 
 
 def test_operator_that_ignores_interrupts_is_left_after_a_while(deaf: Sandbox) -> None:
@@ -137,10 +108,10 @@ def press_twice(sandbox: Sandbox, process: subprocess.Popen[str]) -> Result:
     return result
 
 
-def test_ctrl_c_on_a_terminal_leaves_the_bar_and_says_how_to_go_on(project: Sandbox) -> None:
+def test_ctrl_c_on_a_terminal_leaves_the_bar_and_says_how_to_go_on(slow: Sandbox) -> None:
     control, terminal = pty.openpty()
     os.set_blocking(control, False)
-    process = project.start("run", streams=terminal)
+    process = slow.start("run", streams=terminal)
     os.close(terminal)
     shown = bytearray()
 

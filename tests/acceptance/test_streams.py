@@ -16,6 +16,7 @@ from seeknal.workflow.state import RunStatus
 from tests.commandline import ALL, LEAVES, options
 from tests.contract.building import hour, launch
 from tests.contract.redis_harness import shared_server
+from tests.fleet import fleet
 from tests.projects import BIN, Result, Sandbox, environment
 
 FLOW = "events_flow"
@@ -190,3 +191,9 @@ def test_commands_without_any_stream_do_what_they_do(shop: Shop) -> None:
         paused = store.run(run)
     assert paused is not None
     assert paused.status is RunStatus.PAUSED
+
+
+def test_a_worker_takes_any_wish_for_no_colours(tmp_path: Path) -> None:
+    with fleet(tmp_path) as ships:
+        worker = ships.worker(NO_COLOR="please")  # to Celery that is no truth value
+        assert "\x1b" not in worker.text()

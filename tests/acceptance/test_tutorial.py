@@ -258,7 +258,7 @@ def part_4_a_day_that_failed_is_backfilled(sandbox: Sandbox) -> None:
     sandbox.breakable()
 
     processing, summary = shell(sandbox, STEP_4_2).lines
-    assert processing == "Processing 1 missing interval (2024-01-03 to 2024-01-04)"
+    assert processing == "Processing 1 failed interval (2024-01-03 to 2024-01-04)"
     assert done_and_rows(summary) == (1, 24)
     shown = shell(sandbox, STEP_4_3)
     assert shown.lines == [

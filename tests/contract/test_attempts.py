@@ -20,7 +20,7 @@ from tests.contract.building import (
     take,
     value,
 )
-from tests.contract.harness import Clock, Harness
+from tests.contract.harness import STILL, Clock, Harness
 
 AWHILE = 0.25
 
@@ -128,6 +128,7 @@ def test_an_event_says_how_long_another_attempt_took(store: Store, harness: Harn
         assert (event.rows, event.bytes) == (0, 0)
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_an_attempt_that_was_reaped_took_until_then(
     store: Store, harness: Harness, clock: Clock
 ) -> None:
@@ -147,6 +148,7 @@ def test_an_attempt_that_was_reaped_took_until_then(
     assert failed.seconds == pytest.approx(clock.now - begun, abs=1e-5)
 
 
+@pytest.mark.parametrize("harness", STILL, indirect=True)
 def test_a_record_says_since_when_its_unit_runs(
     store: Store, harness: Harness, clock: Clock
 ) -> None:

@@ -31,8 +31,8 @@ def next_claim(store: RedisStore, queue: list[Due], worker: str) -> Claim:
         answer = store.claim_in_turn(worker, 30.0, message)
         if isinstance(answer, Claim):
             return answer
-        if answer:
-            queue += [message, *answer[::-1]]
+        if answer.first:
+            queue += [message, *answer.first[::-1]]
 
 
 @pytest.mark.parametrize("workers", [2, 8])

@@ -11,6 +11,7 @@ from seeknal.errors import LeaseLostError, StoreUnavailableError
 from seeknal.stores.base import Again
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_scripts import source, verbs
+from seeknal.stores.redis_worker import Refusal
 from seeknal.workflow.state import Claim, RunStatus, UnitResult, UnitStatus
 from seeknal.workflow.units import Unit
 from tests.contract.building import (
@@ -229,10 +230,10 @@ def test_whose_turn_it_is_can_be_asked_again(shaky: RedisStore, proxy: Proxy) ->
     first = launch(shaky, *[hour(n, "other") for n in range(20)], priority=1)
     proxy.lose(1)
     before = shaky.claim_in_turn(WORKER, 30.0, message)
-    assert isinstance(before, list)
-    assert [due.unit for due in before] == [hour(8, "other")]
-    assert {due.run for due in before} == {first}
-    assert isinstance(shaky.claim_in_turn(WORKER, 30.0, before[0]), Claim)
+    assert isinstance(before, Refusal)
+    assert [due.unit for due in before.first] == [hour(8, "other")]
+    assert {due.run for due in before.first} == {first}
+    assert isinstance(shaky.claim_in_turn(WORKER, 30.0, before.first[0]), Claim)
     sent: set[Unit] = set()
 
     def all_are_sent() -> bool:

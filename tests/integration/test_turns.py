@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seeknal.feed import top_up
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_fleet import Due
+from seeknal.stores.redis_worker import Refusal
 from seeknal.workflow.state import Claim, RunStatus, UnitRecord, UnitStatus
 from seeknal.workflow.units import Unit
 from tests.contract.building import (
@@ -26,21 +28,29 @@ from tests.contract.building import (
 from tests.contract.redis_harness import FakeHarness, ServerHarness
 
 LEASE = 30.0
+Harness = FakeHarness | ServerHarness
 
 
 @pytest.fixture(params=[FakeHarness, ServerHarness])
-def harness(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[FakeHarness | ServerHarness]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
     made = request.param(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def store(harness: FakeHarness | ServerHarness) -> RedisStore:
+def store(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
+    """A store whose time passes from call to call, as a server's does."""
     opened = harness.open()
     assert isinstance(opened, RedisStore)
+    if isinstance(harness, FakeHarness):
+        run = opened._run
+
+        def run_later(verb: str, args: Iterable[str | float]) -> Any:
+            harness.pass_time(0.001)
+            return run(verb, args)
+
+        monkeypatch.setattr(opened, "_run", run_later)
     return opened
 
 
@@ -51,13 +61,27 @@ def hours(*numbers: int, flow: str = "events") -> list[Unit]:
 def asked(store: RedisStore, message: Due) -> list[Unit]:
     """Ask for the unit of a message; return those that go first, or itself if it is leased."""
     answer = store.claim_in_turn(WORKER, LEASE, message)
-    return [answer.unit] if isinstance(answer, Claim) else [due.unit for due in answer]
+    return [answer.unit] if isinstance(answer, Claim) else [due.unit for due in answer.first]
 
 
 def leased(store: RedisStore, message: Due) -> Claim:
     answer = store.claim_in_turn(WORKER, LEASE, message)
     assert isinstance(answer, Claim)
     return answer
+
+
+def first_of(store: RedisStore, message: Due) -> tuple[Due, ...]:
+    answer = store.claim_in_turn(WORKER, LEASE, message)
+    assert isinstance(answer, Refusal)
+    return answer.first
+
+
+def outdated(store: RedisStore, message: Due) -> int:
+    """Ask for the unit of a message; return which messages of its run are out of date."""
+    answer = store.claim_in_turn(WORKER, LEASE, message)
+    assert isinstance(answer, Refusal)
+    assert answer.first == ()
+    return answer.outdated
 
 
 def test_the_only_run_goes_on(store: RedisStore) -> None:
@@ -72,8 +96,7 @@ def test_a_higher_priority_goes_first_a_few_at_a_time(store: RedisStore) -> None
     launch(store, *hours(0, 1))
     low, other = store.due()
     high = launch(store, *hours(*range(2, 13)), priority=1)
-    before = store.claim_in_turn(WORKER, LEASE, low)
-    assert isinstance(before, list)
+    before = first_of(store, low)
     assert [due.unit for due in before] == hours(*range(2, 10))
     # Whoever asks next, while these are on their way, is told of the next ones.
     assert asked(store, other) == hours(10)
@@ -128,8 +151,7 @@ def test_a_run_at_its_cap_does_not_go_first(store: RedisStore) -> None:
     launch(store, *hours(0, 1, 2))
     messages = store.due()
     capped = launch(store, *hours(3, 4, 5, 6), priority=1, max_active=2)
-    before = store.claim_in_turn(WORKER, LEASE, messages[0])
-    assert isinstance(before, list)
+    before = first_of(store, messages[0])
     assert [due.unit for due in before] == hours(3, 4)
     assert asked(store, messages[0]) == hours(0)
     claims = [leased(store, due) for due in before]
@@ -180,9 +202,7 @@ def test_a_unit_that_is_done_does_not_go_first_and_counts_as_done(store: RedisSt
     assert found.status is RunStatus.DONE
 
 
-def test_who_holds_an_expired_lease_has_had_its_turn(
-    store: RedisStore, harness: FakeHarness | ServerHarness
-) -> None:
+def test_who_holds_an_expired_lease_has_had_its_turn(store: RedisStore, harness: Harness) -> None:
     launch(store, hour(0))
     (message,) = store.due()
     claim = store.claim_in_turn(WORKER, harness.lease, message)
@@ -205,14 +225,11 @@ def test_a_steered_priority_counts_at_once(store: RedisStore) -> None:
 # -- messages out of date -----------------------------------------------------------------------
 
 
-def test_only_the_last_message_of_a_unit_counts(
-    store: RedisStore, harness: FakeHarness | ServerHarness
-) -> None:
+def test_only_the_last_message_of_a_unit_counts(store: RedisStore) -> None:
     run = launch(store, hour(0))
     (old,) = store.due()
     store.release(take(store, LEASE, run, hour(0)))
     assert asked(store, old) == []
-    harness.pass_time(0.001)
     (new,) = store.due()
     assert asked(store, old) == []
     assert asked(store, new) == hours(0)
@@ -230,7 +247,10 @@ def test_a_message_of_a_unit_that_was_taken_back_is_refused(store: RedisStore) -
     old = store.due()
     running = leased(store, old[0])
     assert store.steer(run.id, {"newest_first": True})
-    assert [asked(store, message) for message in old] == [[]] * 4
+    # The messages of all are known to be so at the first of them.
+    for message in old:
+        assert int(message.mark) < outdated(store, old[1])
+        assert asked(store, message) == []
     assert (store.window(run.id), store.pending()) == (1, 1)
     finish(store, running)
     assert store.counts(run.id).done == 1
@@ -245,8 +265,29 @@ def test_the_new_order_counts_although_old_messages_are_taken_first(store: Redis
     top_up(store, run)
     new = store.due()
     assert [message.unit for message in new] == hours(*range(6))[::-1]
+    assert int(old[-1].mark) < outdated(store, old[0]) <= int(new[0].mark)
     assert [asked(store, message) for message in old] == [[]] * 6
     assert [asked(store, message) for message in new] == [[message.unit] for message in new]
+
+
+def test_what_was_tried_before_a_new_order_gets_another_message(store: RedisStore) -> None:
+    run = launch(store, hour(0), hour(1))
+    store.release(take(store, LEASE, run, hour(0)))
+    (untried, tried) = sorted(store.due(), key=lambda message: message.unit, reverse=True)
+    assert store.steer(run, {"newest_first": True})
+    assert outdated(store, tried) == outdated(store, untried)
+    (again,) = store.due()
+    assert asked(store, again) == hours(0)
+
+
+def test_messages_of_a_run_that_ended_are_out_of_date(store: RedisStore) -> None:
+    run = launch(store, hour(0), hour(1))
+    messages = store.due()
+    store.set_status(run, RunStatus.PAUSED)
+    assert outdated(store, messages[0]) == 0
+    store.set_status(run, RunStatus.CANCELLED)
+    assert outdated(store, messages[1]) > int(messages[1].mark)
+    assert outdated(store, messages[0]._replace(run="unknown")) == 0
 
 
 def test_a_cap_that_was_lowered_holds_as_units_end(store: RedisStore) -> None:

@@ -48,6 +48,13 @@ class Queue:
         new = [(due, sent) for due, _ in units]
         self.messages = self.messages + new if ahead else new[::-1] + self.messages
 
+    def withdraw(self, run_id: str, below: int) -> None:
+        self.messages = [
+            (due, sent)
+            for due, sent in self.messages
+            if due.run != run_id or int(due.mark) >= below
+        ]
+
 
 class Worker:
     """What one slot has in hands: a message, what goes before it, or a claim."""
@@ -55,12 +62,12 @@ class Worker:
     def __init__(self, name: str) -> None:
         self.name = name
         self.message: tuple[Due, float] | None = None
-        self.first: list[Due] = []
+        self.first: tuple[Due, ...] = ()
         self.claim: Claim | None = None
 
     def drop(self) -> None:
         """Vanish with whatever it has in hands."""
-        self.message, self.first, self.claim = None, [], None
+        self.message, self.first, self.claim = None, (), None
 
 
 class Fleet:
@@ -94,7 +101,7 @@ class Fleet:
         elif worker.first:
             assert worker.message is not None
             self.dispatcher.give_way(worker.first, *worker.message)
-            worker.message, worker.first = None, []
+            worker.message, worker.first = None, ()
         elif worker.message is not None:
             self.ask(worker)
         elif self.queue.messages:
@@ -108,14 +115,16 @@ class Fleet:
         if isinstance(answer, Claim):
             assert better == [], f"{message.run} went before {better}"
             worker.claim, worker.message = answer, None
-        elif answer:
-            assert {due.run for due in answer} <= set(better)
-            worker.first = answer
+        elif answer.first:
+            assert {due.run for due in answer.first} <= set(better)
+            worker.first = answer.first
             self.idle_turns += 1
             assert self.idle_turns <= 2 * WORKERS, "nobody gets anywhere"
             return
         else:
             worker.message = None
+            if answer.outdated:
+                self.dispatcher.withdraw(message.run, answer.outdated)
         self.idle_turns = 0
 
     def end(self, claim: Claim, faults: bool) -> None:

@@ -310,11 +310,12 @@ def test_a_killed_pool_process_is_counted_apart_from_attempts(ships: Fleet) -> N
     assert worker.process.poll() is None
 
 
-def test_one_worker_without_the_data_harms_no_run(ships: Fleet, tmp_path: Path) -> None:
+def test_one_worker_of_four_without_the_data_harms_no_run(ships: Fleet, tmp_path: Path) -> None:
     slow(ships, 30, 5)
     elsewhere = tmp_path / "unmounted"
     blind = ships.worker(data=elsewhere)
     run = ships.launch()
+    seeing = [ships.worker(ready=False) for _ in range(3)]
     wait_until("it stands aside", lambda: "Standing aside" in blind.text(), 20)
     told = wait_until(
         "it tells", lambda: [w for w in ships.store.workers() if w.detail.get("lacks")]
@@ -324,10 +325,12 @@ def test_one_worker_without_the_data_harms_no_run(ships: Fleet, tmp_path: Path) 
     shown = ships.seeknal("workers").out
     assert "standing aside" in shown
     assert f"lacks: The data root {elsewhere}" in shown
-    ships.worker()
     assert ships.ends(run) is RunStatus.DONE
     ships.assert_done_once(run, 30)
     assert ships.store.counts(run).retries == 0
+    by = {event.worker.partition("#")[0] for event in ships.events(run, "completed")}
+    assert not [name for name in by if name.endswith(f"/{blind.pid}")]
+    assert all(worker.process.poll() is None for worker in (blind, *seeing))
     assert not elsewhere.exists()
 
 

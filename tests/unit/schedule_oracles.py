@@ -144,6 +144,20 @@ def changes(zone: str, start: int, end: int, probe: int = DAY) -> list[tuple[int
     return found
 
 
+def near_a_change(random: Random, zone: str) -> int:
+    """An instant before a clock change of the zone, at any of several distances.
+
+    Before some month, if the zone has no change in any of a few years.
+    """
+    for _ in range(4):
+        year = random.randrange(1901, 2095)
+        some = changes(zone, utc(year, 1, 1), utc(year + 1, 1, 1), 7 * DAY)
+        if some:
+            break
+    change = random.choice(some)[0] if some else utc(year, random.randrange(1, 13), 1)
+    return change - random.choice((0, 600, 7200, 30 * 3600, 5 * DAY)) - random.randrange(3600)
+
+
 def real_matches(cron: str, zone: str, start: int, end: int) -> list[int]:
     """Every instant of ``[start, end)`` at which the wall clock shows a match of five fields.
 

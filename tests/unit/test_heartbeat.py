@@ -1,16 +1,18 @@
-"""The thread that keeps leases alive outlives whatever the store does."""
+"""The thread that keeps leases alive: it outlives what the store does, and ends what is late."""
 
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import cast
 
+import pytest
+
+from seeknal import heartbeat as module
 from seeknal.heartbeat import Heartbeat, Holding
 from seeknal.stores.base import Store
 from seeknal.workflow.state import Claim, Origin
 from seeknal.workflow.units import PlannedUnit, Unit
-from tests.waiting import wait_until
+from tests.waiting import passed, wait_until
 
 LEASE = 0.03
 
@@ -28,6 +30,17 @@ class Odd:
         return False
 
 
+class Kind:
+    """A store that renews whatever it is asked, and counts that."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def renew(self, claim: Claim, lease: float) -> bool:
+        self.asked += 1
+        return True
+
+
 def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
     store, interrupted = Odd(), threading.Event()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
@@ -39,30 +52,65 @@ def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
     heartbeat.close()
 
 
-class Faithful:
-    """A store that renews whatever it is asked for."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def renew(self, claim: Claim, lease: float) -> bool:
-        self.asked += 1
-        return True
-
-    def was_asked(self, times: int) -> bool:
-        return self.asked >= times
-
-
-def test_leases_are_renewed_after_a_time_without_any() -> None:
-    store = Faithful()
+def test_it_goes_on_when_nothing_is_held_for_a_while() -> None:
+    store = Kind()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
-    for _ in range(3):
-        with heartbeat.hold(Holding(claim(), lambda: None)):
-            wait_until("it is renewed", partial(store.was_asked, store.asked + 1))
-        # Some beats in which there is nothing to be renewed.
-        idle = threading.Event()
-        threading.Timer(3 * LEASE, idle.set).start()
-        wait_until("it was idle", idle.is_set)
+    with heartbeat.hold(Holding(claim(), lambda: None)):
+        pass
+    wait_until("several beats have passed", passed(5 * LEASE))
+    with heartbeat.hold(Holding(claim(), lambda: None)):
+        wait_until("it is renewed", lambda: store.asked > 1)
+    heartbeat.close()
+
+
+def test_only_what_is_late_is_interrupted_long_before_renewals_are_due() -> None:
+    heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
+    slow, quick, timeless = (threading.Event() for _ in range(3))
+    with (
+        heartbeat.hold(Holding(claim(), timeless.set)),
+        heartbeat.hold(Holding(claim(), quick.set, timeout=60.0)),
+        heartbeat.hold(late := Holding(claim(), slow.set, timeout=0.2)),
+    ):
+        wait_until("the slow one is interrupted", slow.is_set, 5)
+        assert late.late
+        assert not late.lost
+    assert not quick.is_set()
+    assert not timeless.is_set()
+    heartbeat.close()
+
+
+def test_what_ends_in_time_is_left_alone_after_it() -> None:
+    heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
+    interrupted = threading.Event()
+    with heartbeat.hold(Holding(claim(), lambda: None)):
+        with heartbeat.hold(holding := Holding(claim(), interrupted.set, timeout=0.1)):
+            holding.in_time()
+            wait_until("its time has passed", passed(0.3))
+        with heartbeat.hold(Holding(claim(), interrupted.set, timeout=0.1)):
+            pass
+        wait_until("its time has passed", passed(0.3))
+    assert not interrupted.is_set()
+    heartbeat.close()
+
+
+def test_a_deaf_query_is_given_up_without_holding_up_renewals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_APART", 0.05)
+    store = Kind()
+    heartbeat = Heartbeat(cast(Store, store), LEASE)
+    interrupts: list[int] = []
+    store_answers = threading.Event()
+    deaf = Holding(claim(), lambda: interrupts.append(1), 0.05, store_answers.wait)
+    with heartbeat.hold(Holding(claim(), lambda: None)), heartbeat.hold(deaf):
+        wait_until("it is given up", lambda: deaf.lost)
+        assert len(interrupts) == 4
+        asked = store.asked
+        wait_until("others are renewed although the store keeps us", lambda: store.asked > asked)
+        assert heartbeat.stuck == frozenset(), "its attempt is not over yet"
+        store_answers.set()
+        wait_until("it is known as stuck", lambda: heartbeat.stuck == {threading.get_ident()})
+    assert heartbeat.stuck == frozenset(), "its query has ended"
     heartbeat.close()
 
 

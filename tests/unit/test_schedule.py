@@ -10,7 +10,7 @@ import pytest
 from seeknal.errors import ScheduleError, TimeError
 from seeknal.workflow.intervals import due
 from seeknal.workflow.schedule import Schedule
-from seeknal.workflow.zones import EARLIEST, LATEST
+from seeknal.workflow.zones import EARLIEST, LATEST, year_changes
 from tests.unit.schedule_oracles import DAY, at, seconds_of, utc
 
 LA = "America/Los_Angeles"
@@ -341,6 +341,15 @@ def test_many_instants_at_once_are_as_one_by_one() -> None:
         assert schedule.floors(instants) == [schedule.floor(t) for t in instants]
         assert schedule.ceils(instants) == [schedule.ceil(t) for t in instants]
         assert schedule.ranks(instants) == [schedule.count(instants[0], t) for t in instants]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Sao_Paulo", LA])
+@pytest.mark.parametrize("cron", ["@daily", "*/10 * * * *", "@monthly"])
+def test_a_tick_that_is_near_costs_no_look_at_far_years(cron: str, zone: str) -> None:
+    schedule, instant = Schedule(cron, zone), utc(2025, 6, 15)
+    year_changes.cache_clear()
+    assert schedule.floor(instant) <= instant < schedule.next(instant)
+    assert year_changes.cache_info().misses <= 3
 
 
 def test_the_machines_own_zone_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics import exposition, parser
 
 from seeknal.engine.machine import Usage
 from seeknal.errors import StoreUnavailableError
@@ -64,6 +65,13 @@ def test_names_follow_the_conventions(site: Site) -> None:
     scrape = site.scrape()
     assert_named_well(scrape.families)
     assert all(family.samples for family in scrape.families)
+
+
+def test_the_newer_format_that_prometheus_asks_for_can_be_read(site: Site) -> None:
+    site.crew.ended(ARGS, "done", 0.5)
+    text = exposition.generate_latest(site.registry).decode()  # type: ignore[no-untyped-call]
+    families = parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    assert {"seeknal_attempts", "seeknal_units", "seeknal_build"} <= {f.name for f in families}
 
 
 def test_attempts_are_counted_by_how_they_end(site: Site) -> None:

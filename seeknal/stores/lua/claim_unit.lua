@@ -6,7 +6,8 @@
 -- ARGV[7] the mark of that message: it counts if it is the last one sent; '' if it has none
 -- ARGV[8] '1' if the same claim was sent before and its reply was lost
 -- Returns run, flow, unit, planned, token, until, attempts; or nil; or, if another run goes
--- first, run, flow, unit, mark by turns of messages that are to go ahead of all others.
+-- first, run, flow, unit, mark by turns of messages that are to go ahead of all others; or, if
+-- all messages of the run with lower marks are out of date, the least that is not.
 -- uses base ranges runs units flows outage claims turns
 local worker, seconds, id, unit = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
 local patient, fair, repeated = ARGV[3] == '1', ARGV[6] == '1', ARGV[8] == '1'
@@ -20,10 +21,21 @@ local function message_used(found)
   end
 end
 
+-- Another message about the unit was sent since, or will be, or none is needed: tell whether
+-- that holds for more messages of the run.
+local function out_of_date(run)
+  local ended = not is_open(run.status)
+  local least = ended and int(clock()) or call('HGET', key('run', id), 'turned')
+  return mark and least and mark < tonumber(least) and { least } or nil
+end
+
 local run = load_run(id)
-local plan = run and planned(id, unit)
-if not plan then
+if not run then
   return nil
+end
+local plan = planned(id, unit)
+if not plan then
+  return out_of_date(run)
 end
 local now = clock()
 local found = details(id, unit)
@@ -32,7 +44,7 @@ if found.state == 'failed' or (found.state == 'waiting' and found.ready > now) t
 end
 found.sent = call('ZSCORE', key('sent', id), unit)
 if mark and found.state ~= 'running' and tonumber(found.sent or '0') ~= mark then
-  return nil  -- another message was sent since, or will be
+  return out_of_date(run)
 end
 if run.status ~= 'active' then
   message_used(found)

@@ -20,7 +20,7 @@ local function send(run, units)
   end
   local scores = {}
   for i, unit in ipairs(units) do
-    local mark, n = int(now - #units + i), #found
+    local mark, n = int(now + i), #found
     scores[2 * i - 1], scores[2 * i] = mark, unit
     found[n + 1], found[n + 2], found[n + 3], found[n + 4] = run.id, run.flow, unit, mark
   end

@@ -20,7 +20,8 @@ local function newest_first()
   return call('HGET', hash, 'newest_first') == 'true'
 end
 
--- Take back what is fed and was never claimed; return how many units that are.
+-- Take back what is fed and was never claimed; return how many units that are. All messages are
+-- out of date: what is left gets others.
 local function take_back()
   local taken = 0
   for _, unit in ipairs(call('ZRANGE', key('fed', id), 0, -1)) do
@@ -29,6 +30,10 @@ local function take_back()
       drop_record(id, unit, 'queued')
       taken = taken + 1
     end
+  end
+  for _, unit in ipairs(call('ZRANGE', key('sent', id), 0, -1)) do
+    call('ZREM', key('sent', id), unit)
+    enqueue(id, unit)
   end
   return taken
 end
@@ -48,7 +53,7 @@ end
 if newest_first() ~= before then
   local ends, turn = string.match(call('HGET', hash, 'cursor'), '^([^#]*)#?(%d*)$')
   call(
-    'HSET', hash, 'live', int(run.live - take_back()),
+    'HSET', hash, 'live', int(run.live - take_back()), 'turned', int(clock()),
     'cursor', ends .. '#' .. int((tonumber(turn) or 0) + 1)
   )
 end
