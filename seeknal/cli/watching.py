@@ -54,8 +54,9 @@ def watch_run(
         if not as_json:
             text.show(f"Run {run.id} is {view.run.status}: {progress(view.counts)}.")
         why = why_paused(found.store, view.run)
-    if why:
-        text.say(f"It paused itself, because {why} Go on with: {where.command(going_on(view.run))}")
+    if view.run.status is RunStatus.PAUSED:
+        because = f"It paused itself, because {why} " if why else ""
+        text.say(f"{because}Go on with: {where.command(going_on(view.run))}")
     return 0 if view.run.status is RunStatus.DONE else 1
 
 
