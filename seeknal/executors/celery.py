@@ -140,7 +140,6 @@ class Publisher:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
-        self._app.pool.force_close_all()
 
     def waiting(self) -> int:
         """Return how many messages wait in the queue."""
@@ -193,7 +192,10 @@ class Publisher:
 
     def publish_one_by_one(self, messages: Sequence[Message], sent: float) -> None:
         """Publish messages as Celery documents it: in batches of kombu's, and slower."""
-        with self._explained(), self._app.producer_or_acquire() as producer, producer.batch():
+        # A connection of its own: all apps of a process share Celery's pools, also when one closes.
+        connection = self._app.connection_for_write()
+        producer = self._app.amqp.Producer(connection)
+        with self._explained(), connection, producer, producer.batch():
             for message in messages:
                 self._app.send_task(
                     UNIT_TASK,

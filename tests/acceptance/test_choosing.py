@@ -215,7 +215,7 @@ def test_a_run_stops_after_so_many_failures(days: Sandbox) -> None:
     )
     assert f"It paused itself, {because}" in days.seeknal("runs", "show", run).out
     refused = days.seeknal("runs", "resume", run, code=2)
-    assert "is done by: seeknal run --flow events_flow" in refused.err
+    assert "run what is left: seeknal run --flow events_flow" in refused.err
     days.breakable()
     days.bash(go_on)
     days.assert_output_is("SELECT * FROM events")

@@ -16,6 +16,8 @@ BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PASSING = [
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}"), "<run>"),
     (re.compile(r"\d\.\d s of work"), "<time> of work"),
+    # A file says which worker made it, and that has a name of its own length on each machine.
+    (re.compile(r"[\d.]+ (B|kB|MB)\b"), "<size>"),
     (
         re.compile(r"Not run: [\d,]+ intervals \((\S+) to \S+\)"),
         r"Not run: <n> intervals (\1 to -)",

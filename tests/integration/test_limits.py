@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from seeknal.workflow.state import RunStatus
@@ -64,7 +65,7 @@ def test_a_run_on_workers_stops_after_so_many_failures_and_is_resumed(ships: Fle
 def mended(ships: Fleet) -> bool:
     try:
         ships.box.breakable()
-    except OSError:
+    except duckdb.IOException:
         return False
     return True
 
