@@ -61,7 +61,8 @@ WALKS = {
     "intervals failed": Walk("intervals failed"),
     "intervals complete": Walk("intervals complete --interval 2024-01-01"),
     "intervals restate": Walk("intervals restate --start 2024-01-01 --end 2024-01-02 --reason Why"),
-    "state export": Walk("state export {folder}/state.json"),
+    # It says so where runs are at work, as those are that were set or resumed before.
+    "state export": Walk("state export {folder}/state.json", chats=True),
     "state import": Walk("state import {exported}"),
     "state rebuild": Walk("state rebuild"),
 }
