@@ -28,7 +28,7 @@ from seeknal.errors import (
 from seeknal.failing import pause_if_hopeless
 from seeknal.heartbeat import Heartbeat, Holding
 from seeknal.outputs.parquet import ParquetOutput
-from seeknal.stores.base import Overlap, Store
+from seeknal.stores.base import NO_OVERLAP, Overlap, Store
 from seeknal.workflow.durations import format_duration
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
@@ -68,6 +68,20 @@ class Job:
     fingerprint: str
     options: Mapping[str, Any]
     partition: Callable[[Unit], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a unit's query made: its rows, staged if they are kept; under a lease that is held.
+
+    ``started`` is when its attempt began, on the monotonic clock.
+    """
+
+    job: Job
+    holding: Holding
+    started: float
+    staged: Path | None
+    rows: int
 
 
 class Workbench:
@@ -178,13 +192,9 @@ class Seat:
         self.worker = worker
         self._sessions: dict[str, Session] = {}
 
-    def __call__(self) -> bool:
-        """Claim the next ready unit and execute it; False if there is none."""
-        claim = self._store.claim(self.worker, self._bench.heartbeat.lease)
-        if claim is None:
-            return False
-        self.execute(claim)
-        return True
+    def claim(self) -> Claim | None:
+        """Claim the next ready unit; None if there is none."""
+        return self._store.claim(self.worker, self._bench.heartbeat.lease)
 
     def close(self) -> None:
         """Let go of this thread's sessions."""
@@ -194,20 +204,65 @@ class Seat:
 
     def execute(self, claim: Claim) -> Outcome:
         """Run a claimed unit to its end: completed, failed, or handed back."""
+        made = self.compute(claim)
+        return made if isinstance(made, Outcome) else self.finish(made)
+
+    def compute(self, claim: Claim) -> Made | Outcome:
+        """Run a claimed unit's query; what it made is to be passed to :meth:`finish`."""
+        started = time.monotonic()
+        holding: Holding | None = None
         try:
-            self._attempt(claim)
-        except LeaseLostError:
-            return Outcome.LOST
-        except (InterruptedRunError, StoreUnavailableError):
-            return self._release(claim, Outcome.RELEASED)
-        except Exception as error:
+            job = self._bench.job(claim.run)
+            session = self._session(job)
+            timeout = job.options.get("timeout")
+            holding = Holding(
+                claim,
+                session.interrupt,
+                timeout,
+                lambda: self._fail(claim, _late(timeout, deaf=True)),
+            )
+            self._bench.heartbeat.hold(holding)
             if self._bench.stopping.is_set():
-                return self._release(claim, Outcome.RELEASED)
-            if isinstance(error, DataUnavailableError) and self._bench.elsewhere is not None:
-                return self._unseen(claim, error, self._bench.elsewhere)
-            return self._fail(claim, error)
+                raise InterruptedRunError("The run was asked to stop.")
+            staged, rows = self._query(job, session, claim)
+            self._bench.heartbeat.query_ended(holding)
+            return Made(job, holding, started, staged, rows)
+        except BaseException as error:
+            return self._end(claim, holding, error)
+
+    def finish(self, made: Made) -> Outcome:
+        """Publish what a query made, and complete its unit; in any thread."""
+        claim, size = made.holding.claim, 0
+        try:
+            if made.staged is not None and made.job.output is not None:
+                size = self._publish(made.job.output, made.staged, claim)
+            result = UnitResult(made.rows, size, time.monotonic() - made.started)
+            self._bench.insist(lambda: self._store.complete(claim, made.job.fingerprint, result))
+        except BaseException as error:
+            if made.staged is not None and made.job.output is not None:
+                made.job.output.discard(made.staged)
+            return self._end(claim, made.holding, error)
+        self._bench.heartbeat.drop(made.holding)
         self._bench.lacks = ""
         return Outcome.DONE
+
+    def _end(self, claim: Claim, holding: Holding | None, error: BaseException) -> Outcome:
+        """End an attempt that an error broke off."""
+        if holding is not None:
+            self._bench.heartbeat.drop(holding)
+        if not isinstance(error, Exception):
+            raise error
+        if isinstance(error, LeaseLostError) or (holding is not None and holding.lost):
+            return Outcome.LOST
+        if holding is not None and holding.late and isinstance(error, InterruptedRunError):
+            return self._fail(claim, _late(holding.timeout))
+        if isinstance(error, InterruptedRunError | StoreUnavailableError):
+            return self._release(claim, Outcome.RELEASED)
+        if self._bench.stopping.is_set():
+            return self._release(claim, Outcome.RELEASED)
+        if isinstance(error, DataUnavailableError) and self._bench.elsewhere is not None:
+            return self._unseen(claim, error, self._bench.elsewhere)
+        return self._fail(claim, error)
 
     def _release(self, claim: Claim, outcome: Outcome) -> Outcome:
         self._bench.insist(lambda: self._store.release(claim))
@@ -223,55 +278,34 @@ class Seat:
         self._fail(claim, error, final=True)
         return Outcome.UNSEEN
 
-    def _attempt(self, claim: Claim) -> None:
-        job = self._bench.job(claim.run)
-        session = self._session(job)
-        started = time.monotonic()
-        timeout = job.options.get("timeout")
-        holding = Holding(
-            claim, session.interrupt, timeout, lambda: self._fail(claim, _late(timeout, deaf=True))
-        )
-        with self._bench.heartbeat.hold(holding):
-            try:
-                if self._bench.stopping.is_set():
-                    raise InterruptedRunError("The run was asked to stop.")
-                rows, size = self._produce(job, session, holding)
-            except Exception as error:
-                if holding.lost:
-                    raise LeaseLostError(f"The lease on {claim.unit} was lost.") from error
-                if holding.late and isinstance(error, InterruptedRunError):
-                    raise _late(timeout) from error
-                raise
-            result = UnitResult(rows, size, time.monotonic() - started)
-            self._bench.insist(lambda: self._store.complete(claim, job.fingerprint, result))
-
-    def _produce(self, job: Job, session: Session, holding: Holding) -> tuple[int, int]:
-        claim = holding.claim
+    def _query(self, job: Job, session: Session, claim: Claim) -> tuple[Path | None, int]:
+        """Run a unit's query and return where its result is staged, if it is kept, and its rows."""
         sql = render(job.query, claim.unit, job.partition(claim.unit))
         if job.output is None:
             # There is nothing to fence: completing refuses an old token by itself.
-            rows = session.run(sql)
-            holding.in_time()
-            return rows, 0
+            return None, session.run(sql)
         staged = job.output.stage(claim.unit, claim.token)
         try:
-            rows = session.copy(sql, staged, _provenance(job, claim, self._bench.heartbeat.lease))
-            holding.in_time()
-            size = staged.stat().st_size
-            self._publish(job.output, staged, claim)
-        finally:
+            kept = _provenance(job, claim, self._bench.heartbeat.lease)
+            return staged, session.copy(sql, staged, kept)
+        except BaseException:
             job.output.discard(staged)
-        return rows, size
+            raise
 
-    def _publish(self, output: ParquetOutput, staged: Path, claim: Claim) -> None:
+    def _publish(self, output: ParquetOutput, staged: Path, claim: Claim) -> int:
         overlap: list[Overlap] = []
-        output.publish(
+        size = output.publish(
             staged,
             claim.unit,
             token=claim.token,
             fence=lambda: overlap.append(self._prepare(claim)),
         )
-        cells, spill = superseded(claim.unit, overlap[0])
+        if overlap[0] != NO_OVERLAP:
+            self._supersede(output, claim, overlap[0])
+        return size
+
+    def _supersede(self, output: ParquetOutput, claim: Claim, overlap: Overlap) -> None:
+        cells, spill = superseded(claim.unit, overlap)
         if spill:
             self._bench.insist(lambda: self._store.forget(claim, spill))
         if cells:

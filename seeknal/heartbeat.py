@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from seeknal.stores.base import Store
@@ -35,6 +34,7 @@ class Holding:
         self.claim = claim
         self.interrupt = interrupt
         self.give_up = give_up
+        self.timeout = timeout
         self.deadline = math.inf if timeout is None else time.monotonic() + timeout
         self.thread = threading.get_ident()
         self.interrupts = 0
@@ -44,10 +44,6 @@ class Holding:
     def late(self) -> bool:
         """Whether the query ran out of time."""
         return self.interrupts > 0
-
-    def in_time(self) -> None:
-        """Note that the query has ended: what comes after it is not timed."""
-        self.deadline = math.inf
 
 
 class Heartbeat:
@@ -68,9 +64,8 @@ class Heartbeat:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def hold(self, holding: Holding) -> Iterator[None]:
-        """Keep a claim's lease alive within the block."""
+    def hold(self, holding: Holding) -> None:
+        """Keep a claim's lease alive from now on, until it is dropped."""
         with self._lock:
             self._held.add(holding)
             if self._thread is None:
@@ -78,12 +73,19 @@ class Heartbeat:
                 self._thread.start()
             elif holding.deadline < self._wakes:
                 self._changed.notify()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held.discard(holding)
-                self._stuck.discard(holding)
+
+    def query_ended(self, holding: Holding) -> None:
+        """Note that what comes now is not timed, and that there is nothing to interrupt."""
+        with self._lock:
+            holding.deadline = math.inf
+            holding.interrupt = _nothing
+            self._stuck.discard(holding)
+
+    def drop(self, holding: Holding) -> None:
+        """Let a claim's lease be, whether its query has ended or not."""
+        with self._lock:
+            self._held.discard(holding)
+            self._stuck.discard(holding)
 
     @property
     def stuck(self) -> frozenset[int]:
@@ -158,7 +160,7 @@ class Heartbeat:
             holding.give_up()
         finally:
             with self._lock:
-                if holding in self._held:
+                if holding in self._held and holding.interrupt is not _nothing:
                     self._stuck.add(holding)
 
     def _renew(self, holding: Holding) -> None:
@@ -172,3 +174,7 @@ class Heartbeat:
             if not kept and holding in self._held:
                 holding.lost = True
                 holding.interrupt()
+
+
+def _nothing() -> None:
+    """Interrupt what has ended."""

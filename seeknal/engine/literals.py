@@ -21,9 +21,9 @@ def text(value: str) -> str:
         UsageError: ``value`` is not valid Unicode.
     """
     _valid(value)
+    quoted = "'" + value.replace("'", "''") + "'"
     # DuckDB's parser ends at a NUL, wherever it stands.
-    pieces = ["'" + piece.replace("'", "''") + "'" for piece in value.split("\0")]
-    return pieces[0] if len(pieces) == 1 else "(" + " || chr(0) || ".join(pieces) + ")"
+    return "(" + quoted.replace("\0", "' || chr(0) || '") + ")" if "\0" in quoted else quoted
 
 
 def inside(value: str, *, escapes: bool) -> str:
@@ -50,8 +50,7 @@ def name(value: str) -> str:
 
 def moment(seconds: int) -> str:
     """Write UTC seconds as ``2024-01-03 05:00:00``."""
-    at = _EPOCH + timedelta(seconds=seconds)
-    return f"{at.year:04d}-{at:%m-%d %H:%M:%S}"
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(" ")[:19]
 
 
 def texts(values: tuple[str, ...]) -> str:
@@ -89,6 +88,8 @@ def _value(value: Any) -> str:
 
 
 def _valid(value: str) -> None:
+    if value.isascii():
+        return
     try:
         value.encode()
     except UnicodeEncodeError:

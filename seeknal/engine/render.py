@@ -20,9 +20,10 @@ The session's time zone is UTC, so a TIMESTAMP literal is the same instant for e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from seeknal.engine import literals
 from seeknal.engine.lexer import Token, tokens
@@ -92,7 +93,13 @@ def template(step: str) -> Template:
         adjacent = token
         if not token.is_blank:
             before = token
-    return Template(tuple(parts))
+    return Template(tuple(_joined(parts)))
+
+
+def _joined(parts: list[str | Slot]) -> Iterator[str | Slot]:
+    """Yield parts with what is text between two placeholders as one."""
+    for is_text, some in groupby(parts, lambda part: isinstance(part, str)):
+        yield from ["".join(map(str, some))] if is_text else some
 
 
 def placeholders(query: Query) -> frozenset[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager
+from queue import SimpleQueue
 
-from seeknal.execute import Workbench
+from seeknal.execute import Outcome, Seat, Workbench
 from seeknal.feed import top_up
 from seeknal.stores.base import Store
 
@@ -20,9 +20,12 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
     """Threads that claim and execute units of any active run of the store.
 
     Like any worker they take what is ready, whoever planned it: processes that share a project
-    share its work. Entering starts the threads; leaving stops the claims, interrupts the
-    queries that run, hands their units back and waits for the threads, but not for those whose
-    query ignores its interrupt: their attempts are over.
+    share its work. Only ``workers`` queries run at once; there are twice as many threads, so that
+    the next query runs while a result is being published, which is waiting for the disk.
+
+    Entering starts the threads; leaving stops the claims, interrupts the queries that run, hands
+    their units back and waits for the threads, but not for those whose query ignores its
+    interrupt: their attempts are over.
     """
 
     def __init__(self, store: Store, bench: Workbench, workers: int) -> None:
@@ -34,12 +37,17 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
         self._workers = workers
+        # Whoever has taken one may claim a unit and run its query.
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        self._waiting = 0
         # Threads in whose place others work, because a query does not let them go.
         self._replaced: set[int] = set()
 
     def __enter__(self) -> LocalExecutor:
         for _ in range(self._workers):
             self._start()
+            self._start()
+            self._slots.put(None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,6 +57,8 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         """Stop claiming, interrupt what runs, hand it back, and wait for the threads."""
         self._stop.set()
         self.wake()
+        for thread in self._threads:
+            self._slots.put(None)
         for thread in self._threads:
             while thread.is_alive() and thread.ident not in self._bench.stuck:
                 # Again and again: a query that was only about to start would have missed it.
@@ -79,6 +89,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         for thread in stuck - self._replaced:
             self._replaced.add(thread)
             self._start()
+            self._slots.put(None)
 
     def _start(self) -> None:
         number = len(self._threads)
@@ -99,10 +110,26 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         finally:
             self._replaced.discard(threading.get_ident())  # a number may be given again
 
-    def _step(self, seat: Callable[[], bool]) -> None:
-        if seat():
+    def _step(self, seat: Seat) -> None:
+        self._slots.get()
+        try:
+            claim = None if self._stop.is_set() else seat.claim()
+            made = claim and seat.compute(claim)
+        finally:
+            if threading.get_ident() not in self._replaced:
+                self._slots.put(None)
+        if made is None:
+            self._wait()
             return
+        if not isinstance(made, Outcome):
+            seat.finish(made)
+        if self._waiting:
+            self.wake()  # a cap may have let nobody claim until now
+
+    def _wait(self) -> None:
         self._idle.set()
         with self._work:
             if not self._stop.is_set():
+                self._waiting += 1
                 self._work.wait(_IDLE)
+                self._waiting -= 1

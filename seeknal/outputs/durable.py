@@ -46,9 +46,9 @@ class explained:  # noqa: N801
             ) from error
 
 
-def sync_file(path: Path) -> None:
-    """Make a file's contents durable."""
-    _sync(path, os.O_RDONLY)
+def sync_file(path: Path) -> int:
+    """Make a file's contents durable, and return its size in bytes."""
+    return _sync(path, os.O_RDONLY)
 
 
 def sync_directory(path: Path) -> None:
@@ -69,9 +69,10 @@ def make_directory(path: Path) -> None:
         sync_directory(directory.parent)
 
 
-def _sync(path: Path, flags: int) -> None:
+def _sync(path: Path, flags: int) -> int:
     handle = os.open(path, flags)
     try:
         os.fsync(handle)
+        return os.fstat(handle).st_size
     finally:
         os.close(handle)

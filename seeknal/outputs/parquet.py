@@ -40,14 +40,13 @@ class ParquetOutput:
         self.root = root.absolute()
         self._staging = self.root / staging.DIRECTORY
         self._made: set[Path] = set()
+        # By name, and kept: a path is taken apart when it is first used, and most units share one.
+        self._directories: dict[str, Path] = {}
 
     def path(self, unit: Unit) -> Path:
         """Return where a unit's result is, or will be: the same on every machine."""
-        if unit.value is None:
-            month = stamp(unit.start)
-            return self.root / f"{MONTH}={month[:4]}-{month[4:6]}" / f"{unit.key}.parquet"
-        # The digest also keeps values apart that differ in case only, where files do not.
-        return self.root / f"{VALUE}={_shortened(unit.value)}" / f"{_digest(unit.value)}.parquet"
+        directory, name = self._place(unit)
+        return directory / name
 
     def check(self) -> None:
         """See, before there is any result, that one can be written: with a file that goes again."""
@@ -67,8 +66,10 @@ class ParquetOutput:
 
     def publish(
         self, staged: Path, unit: Unit, *, token: int, fence: Callable[[], object] | None = None
-    ) -> Path:
+    ) -> int:
         """Make a staged file durable and put it in place of the unit's previous one, in one step.
+
+        Returns its size in bytes.
 
         ``fence`` is called last but for the replacement, and refuses by raising. So does a
         published file of a greater token. Between that look and the rename a worker that was
@@ -77,17 +78,18 @@ class ParquetOutput:
         Raises:
             LeaseLostError: what is published carries a greater token.
         """
-        target = self.path(unit)
+        directory, name = self._place(unit)
+        target = directory / name
         with durable.explained(target):
-            durable.sync_file(staged)
-            self._make(target.parent)
+            size = durable.sync_file(staged)
+            self._make(directory)
         if fence is not None:
             fence()
         self._refuse_older(target, token)
         with durable.explained(target):
             staged.replace(target)
-            durable.sync_directory(target.parent)
-        return target
+            durable.sync_directory(directory)
+        return size
 
     def discard(self, staged: Path) -> None:
         """Remove a staged file, if it is still there."""
@@ -141,6 +143,19 @@ class ParquetOutput:
             FileNotFoundError: there is no such file.
         """
         return provenance.read(path)
+
+    def _place(self, unit: Unit) -> tuple[Path, str]:
+        """Return a unit's directory, and its file's name there."""
+        if unit.value is None:
+            month = stamp(unit.start)
+            within, name = f"{MONTH}={month[:4]}-{month[4:6]}", unit.key
+        else:
+            # The digest also keeps values apart that differ in case only, where files do not.
+            within, name = f"{VALUE}={_shortened(unit.value)}", _digest(unit.value)
+        directory = self._directories.get(within)
+        if directory is None:
+            directory = self._directories[within] = self.root / within
+        return directory, f"{name}.parquet"
 
     def _refuse_older(self, target: Path, token: int) -> None:
         published = self._token(target)

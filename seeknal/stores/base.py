@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import (
@@ -84,6 +84,9 @@ class Overlap:
 
     completions: tuple[Completion, ...]
     publishing: tuple[Unit, ...]
+
+
+NO_OVERLAP: Final = Overlap((), ())
 
 
 class Store(Protocol):

@@ -19,6 +19,7 @@ class RangeTable:
         self._down = (
             f"SELECT {columns} FROM {table} WHERE flow = ? AND start <= ? ORDER BY start DESC"
         )
+        self._move = f"UPDATE {table} SET start = ?, end = ? WHERE flow = ? AND start = ?"
         self._drop = f"DELETE FROM {table} WHERE flow = ? AND start = ?"
         marks = ", ".join("?" * (3 + len(labels)))
         self._put = f"INSERT OR REPLACE INTO {table} (flow, {columns}) VALUES ({marks})"
@@ -71,6 +72,11 @@ class RangeTable:
     ) -> None:
         before = self.near(db, flow, start, end)
         after = change(before)
+        if len(before) == len(after) == 1 and before[0].label == after[0].label:
+            (old,), (new,) = before, after
+            if old != new:
+                db.execute(self._move, (new.start, new.end, flow, old.start))
+            return
         kept = {new.start for new in after}
         for old in before:
             if old.start not in kept:

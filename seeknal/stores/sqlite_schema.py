@@ -111,7 +111,6 @@ CREATE TABLE units (
 CREATE UNIQUE INDEX units_by_unit ON units (flow, start, end, value, run);
 CREATE INDEX units_by_state ON units (run, state);
 CREATE INDEX units_waiting ON units (ready) WHERE state = 1;
-CREATE INDEX units_running ON units (until) WHERE state = 2;
 CREATE INDEX units_failed ON units (flow, start, end, value) WHERE state = 3;
 
 -- Units that were fed, and taken back before anybody claimed them.

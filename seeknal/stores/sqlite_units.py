@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from seeknal.stores.base import Overlap
+from seeknal.stores.base import NO_OVERLAP, Overlap
 from seeknal.stores.owners import owner_alive
+from seeknal.stores.ranges import Stretch
+from seeknal.stores.refusals import lost
 from seeknal.stores.sqlite_core import (
     Core,
     drop_failed,
@@ -43,11 +45,15 @@ _RUN_OPEN = """
 SELECT max_active IS NULL OR running < max_active FROM runs WHERE id = ? AND status = 'active'
 """
 _ROW = "seq, flow, start, end, value, origin, schedule, attempts, state, until"
+_SAME_UNIT = """
+flow = this.flow AND start = this.start AND end = this.end AND value = this.value
+"""
 _READY_UNITS = f"""
-SELECT {_ROW} FROM units WHERE run = ? AND state = {READY} AND seq > ? ORDER BY seq LIMIT ?
+SELECT {_ROW}, EXISTS (SELECT 1 FROM units WHERE {_SAME_UNIT} AND run <> this.run)
+FROM units AS this WHERE run = ? AND state = {READY} AND seq > ? ORDER BY seq LIMIT ?
 """
 _THE_UNIT = f"""
-SELECT {_ROW} FROM units WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
+SELECT {_ROW}, 1 FROM units WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
 """
 _ELSEWHERE = """
 SELECT seq, run, state, token, until FROM units
@@ -68,6 +74,10 @@ _RENEW = f"""
 UPDATE units SET state = {RUNNING}, worker = ?, until = ?, ready = 0 WHERE seq = ?
 """
 _DROP = "DELETE FROM units WHERE seq = ?"
+_DROP_HELD = """
+DELETE FROM units WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ? AND token = ?
+RETURNING state
+"""
 _RETRY = """
 UPDATE units SET state = ?, ready = ?, attempts = attempts + 1, error = ?, token = 0,
     worker = '', until = 0
@@ -82,18 +92,44 @@ UPDATE units SET state = {READY}, ready = 0, token = 0, worker = '', until = 0 W
 """
 # The token stays: whoever held the unit may take it up again until somebody claims it.
 _REQUEUE = f"UPDATE units SET state = {READY}, ready = 0, worker = '', until = 0 WHERE seq = ?"
-_WORKERS = f"SELECT DISTINCT worker FROM units WHERE state = {RUNNING}"
-_RUNNING = f"SELECT seq, {UNIT_COLUMNS} FROM units WHERE state = {RUNNING} ORDER BY until"
+# Runs of another status have no units under lease.
+_LEASED = f"""
+state = {RUNNING} AND run IN (SELECT id FROM runs WHERE status IN ('active', 'paused'))
+"""
+_WORKERS = f"SELECT DISTINCT worker FROM units WHERE {_LEASED}"
+_RUNNING = f"SELECT seq, {UNIT_COLUMNS} FROM units WHERE {_LEASED} ORDER BY until"
 
-_PUBLISH = "INSERT OR IGNORE INTO publishing (flow, value, start, end) VALUES (?, ?, ?, ?)"
+_PUBLISH = """
+INSERT OR REPLACE INTO publishing (flow, value, start, end)
+SELECT flow, value, start, end FROM units
+WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ? AND token = ?
+"""
 _PUBLISHING = """
-SELECT start, end FROM publishing
-WHERE flow = ?1 AND value = '' AND start < ?3 AND end > ?2 AND NOT (start = ?2 AND end = ?3)
+FROM publishing WHERE flow = ?1 AND value = '' AND start < ?3 AND end > ?2
+    AND NOT (start = ?2 AND end = ?3)
     AND start > ?2 - (SELECT widest FROM flows WHERE name = ?1)
-ORDER BY start, end
+"""
+# Ranges of a table do not overlap: of those that start before a time the last one ends last.
+_OVERLAPPING = """
+FROM {0} WHERE flow = ?1 AND start < ?3 AND end > ?2
+    AND start >= ifnull((SELECT max(start) FROM {0} WHERE flow = ?1 AND start <= ?2), ?2)
+"""
+_OVERLAP = f"""
+SELECT start, end, origin, schedule, fingerprint {_OVERLAPPING.format("completions")}
+UNION ALL SELECT start, end, origin, schedule, fingerprint {_OVERLAPPING.format("forgotten")}
+UNION ALL SELECT start, end, '', '', '' {_PUBLISHING}
+ORDER BY 1, 2
 """
 _PUBLISHED = "DELETE FROM publishing WHERE flow = ? AND value = ? AND start = ? AND end = ?"
 
+# Most units have nothing of this around them.
+_TO_SETTLE = f"""
+SELECT EXISTS (SELECT 1 FROM forgotten WHERE flow = ?1)
+    OR EXISTS (SELECT 1 FROM restatements WHERE flow = ?1)
+    OR EXISTS (SELECT 1 FROM units WHERE state = {FAILED} AND flow = ?1)
+    OR EXISTS (SELECT 1 {_PUBLISHING})
+"""
+_OTHERS_PUBLISHING = f"SELECT start, end {_PUBLISHING}"
 _SETTLE_VALUE = (
     "DELETE FROM restated_values WHERE flow = ? AND value = ?",
     "DELETE FROM unfinished_values WHERE flow = ? AND value = ?",
@@ -114,6 +150,7 @@ class _Candidate(NamedTuple):
     attempts: int
     state: int
     until: float
+    contested: int
 
 
 class UnitVerbs(Core):
@@ -159,16 +196,12 @@ class UnitVerbs(Core):
         """Fence the publication, and return what else lies within the unit's time."""
         unit = claim.unit
         with self._db.write() as db:
-            must_hold(db, claim)
-            db.execute(_PUBLISH, (unit.flow, value_text(unit.value), unit.start, unit.end))
+            if not db.execute(_PUBLISH, (*unit_key(unit), claim.run, claim.token)).rowcount:
+                raise lost(claim)
             if unit.value is not None:
-                return Overlap((), ())
-            span = (unit.flow, unit.start, unit.end)
-            near = sorted(COMPLETIONS.near(db, *span) + FORGOTTEN.near(db, *span))
-            return Overlap(
-                completions_of(s for s in near if s.start < unit.end and s.end > unit.start),
-                tuple(Unit(unit.flow, *row) for row in db.execute(_PUBLISHING, span)),
-            )
+                return NO_OVERLAP
+            rows = db.execute(_OVERLAP, (unit.flow, unit.start, unit.end)).fetchall()
+            return _overlap(unit.flow, rows) if rows else NO_OVERLAP
 
     def forget(self, claim: Claim, spans: IntervalSet) -> None:
         """Take back completions within spans, whose output this unit is about to remove."""
@@ -186,8 +219,9 @@ class UnitVerbs(Core):
         """Make the unit complete; its record goes, and with its last unit the run ends."""
         unit = claim.unit
         with self._db.write() as db:
-            row = must_hold(db, claim)
-            db.execute(_DROP, (row.seq,))
+            row = db.execute(_DROP_HELD, (*unit_key(unit), claim.run, claim.token)).fetchone()
+            if row is None:
+                raise lost(claim)
             if unit.value is None:
                 self._complete_time(db, claim, fingerprint)
             else:
@@ -199,7 +233,7 @@ class UnitVerbs(Core):
                 claim.run,
                 note,
                 done=1,
-                running=-1 if row.running else 0,
+                running=-1 if row[0] == RUNNING else 0,
                 live=-1,
                 result=result,
             )
@@ -209,14 +243,10 @@ class UnitVerbs(Core):
         span = (unit.flow, unit.start, unit.end)
         label = (str(claim.planned.origin), claim.planned.schedule, fingerprint)
         COMPLETIONS.paint(db, *span, label)
-        for settled in (FORGOTTEN, RESTATEMENTS, UNFINISHED):
-            settled.erase(db, *span)
-        drop_failed(db, unit)
+        UNFINISHED.erase(db, *span)
         db.execute(_PUBLISHED, (unit.flow, "", unit.start, unit.end))
-        for start, end in db.execute(_PUBLISHING, span).fetchall():
-            inside = unit.start <= start and end <= unit.end
-            if inside or is_done(db, Unit(unit.flow, start, end)):
-                db.execute(_PUBLISHED, (unit.flow, "", start, end))
+        if db.execute(_TO_SETTLE, span).fetchone()[0]:
+            _settle(db, unit)
 
     def _complete_value(self, db: sqlite3.Connection, claim: Claim, fingerprint: str) -> None:
         unit = claim.unit
@@ -302,6 +332,26 @@ def _candidate(run: str, row: Any) -> _Candidate:
     return _Candidate(run, row[0], unit_of(*row[1:5]), *row[5:])
 
 
+def _overlap(flow: str, rows: list[Any]) -> Overlap:
+    """Return what is completed, or was, by rows with an origin, and what is being published."""
+    return Overlap(
+        completions_of(Stretch(row[0], row[1], row[2:]) for row in rows if row[2]),
+        tuple(Unit(flow, row[0], row[1]) for row in rows if not row[2]),
+    )
+
+
+def _settle(db: sqlite3.Connection, unit: Unit) -> None:
+    """Settle what a completed unit leaves without meaning within its time."""
+    span = (unit.flow, unit.start, unit.end)
+    FORGOTTEN.erase(db, *span)
+    RESTATEMENTS.erase(db, *span)
+    drop_failed(db, unit)
+    for start, end in db.execute(_OTHERS_PUBLISHING, span).fetchall():
+        inside = unit.start <= start and end <= unit.end
+        if inside or is_done(db, Unit(unit.flow, start, end)):
+            db.execute(_PUBLISHED, (unit.flow, "", start, end))
+
+
 def _the_unit(db: sqlite3.Connection, run: str, unit: Unit, now: float) -> Iterator[_Candidate]:
     below_cap = db.execute(_RUN_OPEN, (run,)).fetchone()
     row = db.execute(_THE_UNIT, (*unit_key(unit), run)).fetchone()
@@ -326,6 +376,8 @@ def _ready_units(db: sqlite3.Connection, only: str | None) -> Iterator[_Candidat
 
 def _take(db: sqlite3.Connection, candidate: _Candidate, now: float) -> bool:
     """Take the unit from other runs' expired leases; False if one of them holds it."""
+    if not candidate.contested:
+        return True
     key = unit_key(candidate.unit)
     others = db.execute(_ELSEWHERE, (*key, candidate.run)).fetchall()
     if any(state == RUNNING and until >= now for _, _, state, _, until in others):

@@ -41,7 +41,8 @@ def write(path: Path, value: object = 1, token: int | None = None) -> None:
 def publish(output: ParquetOutput, unit: Unit, token: int, value: object = 1) -> Path:
     staged = output.stage(unit, token)
     write(staged, value, token)
-    return output.publish(staged, unit, token=token)
+    output.publish(staged, unit, token=token)
+    return output.path(unit)
 
 
 def read(root: Path, columns: str = "a") -> list[tuple[object, ...]]:
