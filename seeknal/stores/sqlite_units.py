@@ -49,11 +49,16 @@ _SAME_UNIT = """
 flow = this.flow AND start = this.start AND end = this.end AND value = this.value
 """
 _READY_UNITS = f"""
-SELECT {_ROW}, EXISTS (SELECT 1 FROM units WHERE {_SAME_UNIT} AND run <> this.run)
+SELECT {_ROW}, EXISTS (SELECT 1 FROM units WHERE {_SAME_UNIT} AND run <> this.run),
+    this.value <> '' OR start < ifnull((
+        SELECT end FROM completions WHERE flow = this.flow AND start <= this.start
+        ORDER BY start DESC LIMIT 1
+    ), start)
 FROM units AS this WHERE run = ? AND state = {READY} AND seq > ? ORDER BY seq LIMIT ?
 """
 _THE_UNIT = f"""
-SELECT {_ROW}, 1 FROM units WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
+SELECT {_ROW}, 1, 1 FROM units
+WHERE flow = ? AND start = ? AND end = ? AND value = ? AND run = ?
 """
 _ELSEWHERE = """
 SELECT seq, run, state, token, until FROM units
@@ -140,7 +145,10 @@ INSERT OR REPLACE INTO completed_values (flow, value, origin, fingerprint) VALUE
 
 
 class _Candidate(NamedTuple):
-    """A unit's record that may be claimed."""
+    """A unit's record that may be claimed.
+
+    That it is ``contested``, or ``perhaps_done``, is to be looked into.
+    """
 
     run: str
     seq: int
@@ -151,6 +159,7 @@ class _Candidate(NamedTuple):
     state: int
     until: float
     contested: int
+    perhaps_done: int
 
 
 class UnitVerbs(Core):
@@ -168,7 +177,7 @@ class UnitVerbs(Core):
             else:
                 candidates = _ready_units(db, run_id)
             for candidate in candidates:
-                if is_done(db, candidate.unit):
+                if candidate.perhaps_done and is_done(db, candidate.unit):
                     self._skip(db, candidate)
                 elif _take(db, candidate, now):
                     return _lease(db, candidate, worker, now, lease)
