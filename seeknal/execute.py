@@ -232,15 +232,14 @@ class Seat:
 
     def finish(self, made: Made) -> Outcome:
         """Publish what a query made, and complete its unit; in any thread."""
-        claim, size = made.holding.claim, 0
+        claim, job, size = made.holding.claim, made.job, 0
         try:
-            if made.staged is not None and made.job.output is not None:
-                size = self._publish(made.job.output, made.staged, claim)
+            if job.output is not None and made.staged is not None:
+                with job.output.discarding(made.staged):
+                    size = self._publish(job.output, made.staged, claim)
             result = UnitResult(made.rows, size, time.monotonic() - made.started)
-            self._bench.insist(lambda: self._store.complete(claim, made.job.fingerprint, result))
+            self._bench.insist(lambda: self._store.complete(claim, job.fingerprint, result))
         except BaseException as error:
-            if made.staged is not None and made.job.output is not None:
-                made.job.output.discard(made.staged)
             return self._end(claim, made.holding, error)
         self._bench.heartbeat.drop(made.holding)
         self._bench.lacks = ""
@@ -254,11 +253,10 @@ class Seat:
             raise error
         if isinstance(error, LeaseLostError) or (holding is not None and holding.lost):
             return Outcome.LOST
+        gone = isinstance(error, InterruptedRunError | StoreUnavailableError)
         if holding is not None and holding.late and isinstance(error, InterruptedRunError):
-            return self._fail(claim, _late(holding.timeout))
-        if isinstance(error, InterruptedRunError | StoreUnavailableError):
-            return self._release(claim, Outcome.RELEASED)
-        if self._bench.stopping.is_set():
+            error, gone = _late(holding.timeout), False
+        if gone or self._bench.stopping.is_set():
             return self._release(claim, Outcome.RELEASED)
         if isinstance(error, DataUnavailableError) and self._bench.elsewhere is not None:
             return self._unseen(claim, error, self._bench.elsewhere)
@@ -285,12 +283,9 @@ class Seat:
             # There is nothing to fence: completing refuses an old token by itself.
             return None, session.run(sql)
         staged = job.output.stage(claim.unit, claim.token)
-        try:
+        with job.output.discarding(staged):
             kept = _provenance(job, claim, self._bench.heartbeat.lease)
             return staged, session.copy(sql, staged, kept)
-        except BaseException:
-            job.output.discard(staged)
-            raise
 
     def _publish(self, output: ParquetOutput, staged: Path, claim: Claim) -> int:
         overlap: list[Overlap] = []

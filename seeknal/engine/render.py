@@ -99,7 +99,10 @@ def template(step: str) -> Template:
 def _joined(parts: list[str | Slot]) -> Iterator[str | Slot]:
     """Yield parts with what is text between two placeholders as one."""
     for is_text, some in groupby(parts, lambda part: isinstance(part, str)):
-        yield from ["".join(map(str, some))] if is_text else some
+        if is_text:
+            yield "".join(map(str, some))
+        else:
+            yield from some
 
 
 def placeholders(query: Query) -> frozenset[str]:

@@ -57,7 +57,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         """Stop claiming, interrupt what runs, hand it back, and wait for the threads."""
         self._stop.set()
         self.wake()
-        for thread in self._threads:
+        for _ in self._threads:
             self._slots.put(None)
         for thread in self._threads:
             while thread.is_alive() and thread.ident not in self._bench.stuck:
@@ -114,7 +114,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._slots.get()
         try:
             claim = None if self._stop.is_set() else seat.claim()
-            made = claim and seat.compute(claim)
+            made = seat.compute(claim) if claim else None
         finally:
             if threading.get_ident() not in self._replaced:
                 self._slots.put(None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -91,10 +91,15 @@ class ParquetOutput:
             durable.sync_directory(directory)
         return size
 
-    def discard(self, staged: Path) -> None:
-        """Remove a staged file, if it is still there."""
-        with durable.explained(staged):
-            staged.unlink(missing_ok=True)
+    @contextmanager
+    def discarding(self, staged: Path) -> Iterator[None]:
+        """Remove a staged file, if it is still there, when the block raises."""
+        try:
+            yield
+        except BaseException:
+            with durable.explained(staged):
+                staged.unlink(missing_ok=True)
+            raise
 
     def remove(self, units: Iterable[Unit], *, token: int | None = None) -> None:
         """Remove the published files of units whose shape has been superseded.

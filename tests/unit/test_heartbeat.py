@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import pytest
@@ -45,7 +47,7 @@ def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
     store, interrupted = Odd(), threading.Event()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
     holding = Holding(claim(), interrupted.set)
-    with heartbeat.hold(holding):
+    with held(heartbeat, holding):
         wait_until("the refusal is heard", interrupted.is_set)
         assert holding.lost
     assert store.asked >= 3
@@ -55,10 +57,10 @@ def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
 def test_it_goes_on_when_nothing_is_held_for_a_while() -> None:
     store = Kind()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
-    with heartbeat.hold(Holding(claim(), lambda: None)):
+    with held(heartbeat, Holding(claim(), lambda: None)):
         pass
     wait_until("several beats have passed", passed(5 * LEASE))
-    with heartbeat.hold(Holding(claim(), lambda: None)):
+    with held(heartbeat, Holding(claim(), lambda: None)):
         wait_until("it is renewed", lambda: store.asked > 1)
     heartbeat.close()
 
@@ -67,9 +69,9 @@ def test_only_what_is_late_is_interrupted_long_before_renewals_are_due() -> None
     heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
     slow, quick, timeless = (threading.Event() for _ in range(3))
     with (
-        heartbeat.hold(Holding(claim(), timeless.set)),
-        heartbeat.hold(Holding(claim(), quick.set, timeout=60.0)),
-        heartbeat.hold(late := Holding(claim(), slow.set, timeout=0.2)),
+        held(heartbeat, Holding(claim(), timeless.set)),
+        held(heartbeat, Holding(claim(), quick.set, timeout=60.0)),
+        held(heartbeat, late := Holding(claim(), slow.set, timeout=0.2)),
     ):
         wait_until("the slow one is interrupted", slow.is_set, 5)
         assert late.late
@@ -82,11 +84,11 @@ def test_only_what_is_late_is_interrupted_long_before_renewals_are_due() -> None
 def test_what_ends_in_time_is_left_alone_after_it() -> None:
     heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
     interrupted = threading.Event()
-    with heartbeat.hold(Holding(claim(), lambda: None)):
-        with heartbeat.hold(holding := Holding(claim(), interrupted.set, timeout=0.1)):
-            holding.in_time()
+    with held(heartbeat, Holding(claim(), lambda: None)):
+        with held(heartbeat, holding := Holding(claim(), interrupted.set, timeout=0.1)):
+            heartbeat.query_ended(holding)
             wait_until("its time has passed", passed(0.3))
-        with heartbeat.hold(Holding(claim(), interrupted.set, timeout=0.1)):
+        with held(heartbeat, Holding(claim(), interrupted.set, timeout=0.1)):
             pass
         wait_until("its time has passed", passed(0.3))
     assert not interrupted.is_set()
@@ -102,7 +104,7 @@ def test_a_deaf_query_is_given_up_without_holding_up_renewals(
     interrupts: list[int] = []
     store_answers = threading.Event()
     deaf = Holding(claim(), lambda: interrupts.append(1), 0.05, store_answers.wait)
-    with heartbeat.hold(Holding(claim(), lambda: None)), heartbeat.hold(deaf):
+    with held(heartbeat, Holding(claim(), lambda: None)), held(heartbeat, deaf):
         wait_until("it is given up", lambda: deaf.lost)
         assert len(interrupts) == 4
         asked = store.asked
@@ -112,6 +114,27 @@ def test_a_deaf_query_is_given_up_without_holding_up_renewals(
         wait_until("it is known as stuck", lambda: heartbeat.stuck == {threading.get_ident()})
     assert heartbeat.stuck == frozenset(), "its query has ended"
     heartbeat.close()
+
+
+def test_what_is_published_is_not_interrupted_but_its_lease_may_be_lost() -> None:
+    store, interrupted = Odd(), threading.Event()
+    heartbeat = Heartbeat(cast(Store, store), LEASE)
+    holding = Holding(claim(), interrupted.set)
+    with held(heartbeat, holding):
+        heartbeat.query_ended(holding)
+        heartbeat.interrupt()
+        wait_until("the refusal is heard", lambda: holding.lost)
+    assert not interrupted.is_set(), "its session may be at another query by now"
+    heartbeat.close()
+
+
+@contextmanager
+def held(heartbeat: Heartbeat, holding: Holding) -> Iterator[None]:
+    heartbeat.hold(holding)
+    try:
+        yield
+    finally:
+        heartbeat.drop(holding)
 
 
 def claim() -> Claim:
