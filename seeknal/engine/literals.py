@@ -50,8 +50,7 @@ def name(value: str) -> str:
 
 def moment(seconds: int) -> str:
     """Write UTC seconds as ``2024-01-03 05:00:00``."""
-    at = _EPOCH + timedelta(seconds=seconds)
-    return f"{at.year:04d}-{at:%m-%d %H:%M:%S}"
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(" ")[:19]
 
 
 def texts(values: tuple[str, ...]) -> str:

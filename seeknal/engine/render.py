@@ -92,7 +92,7 @@ def template(step: str) -> Template:
         adjacent = token
         if not token.is_blank:
             before = token
-    return Template(tuple(parts))
+    return Template(tuple(_joined(parts)))
 
 
 def placeholders(query: Query) -> frozenset[str]:
@@ -241,6 +241,17 @@ def _split(text: str, form: str) -> list[str | Slot]:
         parts += [text[at : match.start()], Slot(match[0], form)]
         at = match.end()
     return [*parts, text[at:]]
+
+
+def _joined(parts: list[str | Slot]) -> list[str | Slot]:
+    """Return what lies between two slots in one piece: a step is filled for every unit."""
+    found: list[str | Slot] = []
+    for part in parts:
+        if isinstance(part, str) and found and isinstance(found[-1], str):
+            found[-1] += part
+        else:
+            found.append(part)
+    return found
 
 
 def _without_semicolon(pieces: list[Token]) -> list[Token]:
