@@ -2,6 +2,10 @@
 
 Seeknal's worker claims, runs, completes and feeds. Bare Celery's, on the same server, settings
 and concurrency, takes messages of the same size that do nothing. Rounds alternate.
+
+Each brings back in its own way what a killed worker had taken: Celery by the records of messages
+that kombu keeps in Redis, Seeknal by leases and messages that are sent again, so that its worker
+keeps no such records (:mod:`worker.broker`). They are about half of what the no-op costs.
 """
 
 from __future__ import annotations

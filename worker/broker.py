@@ -1,4 +1,10 @@
-"""kombu's Redis transport, which a message that is none does not bring down.
+"""kombu's Redis transport, less what the store makes needless.
+
+kombu writes each message that it has taken into Redis, and out again when it is acknowledged: two
+transactions that a worker's main process waits for, and a third of all that it computes. They
+are to bring back what a killed worker had taken. The store does, and sooner: a unit whose lease
+ends, or whose message nobody claims, is sent again. So what is taken is known in memory alone,
+from where it goes back into the queue when a worker rejects it, stops, or loses its connection.
 
 What anybody may push into the queue must not end a worker: kombu reads a message before Celery
 can refuse it, and what it cannot read ends its loop.
@@ -17,7 +23,9 @@ _UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError)
 
 
 class Channel(redis.Channel):  # type: ignore[misc]
-    """A channel that drops what it cannot read."""
+    """A channel that keeps what it takes in memory, and drops what it cannot read."""
+
+    ack_emulation = False
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -25,6 +33,17 @@ class Channel(redis.Channel):  # type: ignore[misc]
         except _UNREADABLE as error:
             logger.error("What is no message was taken from the queue and dropped: %r", error)
             return True
+
+    def _restore(self, message: Any, leftmost: bool = False) -> None:
+        """Put a message back: last of all if it is ``leftmost``, else to be taken next."""
+        to = message.delivery_info
+        try:
+            with self.conn_or_acquire() as client:
+                self._do_restore_message(
+                    message._raw, to["exchange"], to["routing_key"], client, leftmost
+                )
+        except self.connection_errors as error:
+            logger.debug("A message is left for the store to send again: %r", error)
 
 
 class Transport(redis.Transport):  # type: ignore[misc]

@@ -20,10 +20,9 @@ The session's time zone is UTC, so a TIMESTAMP literal is the same instant for e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 
 from seeknal.engine import literals
 from seeknal.engine.lexer import Token, tokens
@@ -94,15 +93,6 @@ def template(step: str) -> Template:
         if not token.is_blank:
             before = token
     return Template(tuple(_joined(parts)))
-
-
-def _joined(parts: list[str | Slot]) -> Iterator[str | Slot]:
-    """Yield parts with what is text between two placeholders as one."""
-    for is_text, some in groupby(parts, lambda part: isinstance(part, str)):
-        if is_text:
-            yield "".join(map(str, some))
-        else:
-            yield from some
 
 
 def placeholders(query: Query) -> frozenset[str]:
@@ -251,6 +241,17 @@ def _split(text: str, form: str) -> list[str | Slot]:
         parts += [text[at : match.start()], Slot(match[0], form)]
         at = match.end()
     return [*parts, text[at:]]
+
+
+def _joined(parts: list[str | Slot]) -> list[str | Slot]:
+    """Return what lies between two slots in one piece: a step is filled for every unit."""
+    found: list[str | Slot] = []
+    for part in parts:
+        if isinstance(part, str) and found and isinstance(found[-1], str):
+            found[-1] += part
+        else:
+            found.append(part)
+    return found
 
 
 def _without_semicolon(pieces: list[Token]) -> list[Token]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis
+from hiredis import pack_command
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 
@@ -38,7 +39,7 @@ class Line:
         try:
             return _ask(connection, "EVALSHA", sha, 1, key, *args)
         except NoScriptError:
-            _ask(connection, "SCRIPT LOAD", text)
+            _ask(connection, "SCRIPT", "LOAD", text)
             return _ask(connection, "EVALSHA", sha, 1, key, *args)
 
     def _connection(self) -> Any:
@@ -68,8 +69,10 @@ def _drop_if_closed(connection: Any) -> None:
 
 
 def _ask(connection: Any, *command: str | float) -> Any:
+    """Send a command, packed as the client packs it less its look at each argument's type."""
     try:
-        connection.send_command(*command)
+        packed = pack_command(command)  # type: ignore[arg-type]  # its stub knows one argument
+        connection.send_packed_command([packed])
         return connection.read_response()
     except BaseException as error:
         if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):

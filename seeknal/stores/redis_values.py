@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 from seeknal.errors import StoreError
@@ -47,6 +48,7 @@ def readable(what: str) -> Iterator[None]:
         ) from error
 
 
+@lru_cache(maxsize=256)  # all units of a run have one label
 def text_of(*parts: object) -> str:
     """Write a label: ranges merge if theirs are equal, to the letter."""
     return json.dumps([str(part) for part in parts], separators=(",", ":"))

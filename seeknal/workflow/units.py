@@ -18,8 +18,8 @@ _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 @lru_cache(maxsize=4096)  # a unit's key is asked for many times while it runs
 def stamp(seconds: int) -> str:
     """Write UTC seconds as ``20240101T050000Z``: sortable, and safe in a file name."""
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment.year:04d}{moment:%m%dT%H%M%SZ}"
+    moment = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]  # strftime takes thrice as long
+    return f"{moment.replace('-', '').replace(':', '')}Z"
 
 
 @lru_cache(maxsize=4096)  # the end of one unit is the start of the next

@@ -18,11 +18,13 @@ drop_record(id, unit, state)
 call('HDEL', key('holders', flow), unit)
 if first then
   paint(key('completions', flow), first, last, label)
-  for _, kind in ipairs({ 'forgotten', 'restatements', 'unfinished' }) do
-    erase(key(kind, flow), first, last)
+  erase(key('unfinished', flow), first, last)
+  if call(
+    'EXISTS', key('forgotten', flow), key('restatements', flow), key('failures', flow),
+    key('publishing', flow)
+  ) > 0 then
+    settle(flow, first, last)
   end
-  drop_failures(flow, first, last)
-  drop_publications(flow, first, last)
 else
   call('HSET', key('values', flow), unit, label)
   call('HDEL', key('restatedvalues', flow), unit)

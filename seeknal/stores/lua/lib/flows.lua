@@ -80,6 +80,15 @@ local function drop_publications(flow, first, last)
   end
 end
 
+-- Settle what else completed time ends: what was taken back of it, asked for again, failed, or
+-- about to be published.
+local function settle(flow, first, last)
+  erase(key('forgotten', flow), first, last)
+  erase(key('restatements', flow), first, last)
+  drop_failures(flow, first, last)
+  drop_publications(flow, first, last)
+end
+
 -- End an attempt: the unit is ready at some time, or, without one, has failed for good.
 local function end_attempt(run, unit, plan, found, ready, text)
   local name = member(run.id, unit)
