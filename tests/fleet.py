@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import redis
 
 from seeknal.executors.celery import QUEUE
@@ -207,6 +208,14 @@ class Fleet:
 
     def events(self, run_id: str, kind: str) -> list[Event]:
         return [e for e in self.store.events(run_id, limit=20_000) if e.kind == kind]
+
+    def mended(self) -> bool:
+        """Let nothing fail any more; False while a worker still has the file open."""
+        try:
+            self.box.breakable()
+        except duckdb.IOException:
+            return False
+        return True
 
     def queued(self) -> int:
         """How many messages the broker holds."""
