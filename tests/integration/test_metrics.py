@@ -72,7 +72,7 @@ def test_the_numbers_are_those_of_the_store(ships: Fleet, port: int) -> None:
     after = Scrape.of(port)
     counts = ships.store.counts(run)
     spent = after.one("seeknal_unit_duration_seconds_sum", flow=FLOW)
-    # From claim to completion here, of the query alone there.
+    # Of the whole message here, of the attempt alone there.
     assert counts.busy < spent < counts.busy + 40 * 2.0
     assert after.one("seeknal_unit_duration_seconds_count", flow=FLOW) == counts.done == 40
     wait_until("the run is gone", lambda: Scrape.of(port).all("seeknal_runs") == {}, 10, 0.2)
