@@ -121,12 +121,11 @@ def test_failed_killed_and_lost_attempts_are_counted(ships: Fleet, port: int) ->
     assert attempts(port, "done") == 2
     ships.box.declare(sql=BURN.format(millions=800).replace("FROM events", "FROM stored"))
     run = ships.launch("--end-date", "2024-01-03")
-    ships.runs_one(run)
+    dead = ships.runs_one(run).worker
     (child,) = worker.children()
     os.kill(child, signal.SIGKILL)
     wait_until("the death is counted", lambda: attempts(port, "killed") == 1, 20)
-    wait_until("it runs again", lambda: worker.children() not in ([], [child]), 20)
-    ships.runs_one(run)
+    ships.runs_one(run, not_by=dead)
     ships.seeknal("runs", "cancel", run)
     wait_until("the loss is counted", lambda: attempts(port, "lost") == 1, 20)
     assert attempts(port, "failed") == 3
