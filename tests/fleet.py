@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import redis
 
 from seeknal.executors.celery import QUEUE
@@ -151,7 +152,7 @@ class Fleet:
 
     def seeknal(self, *arguments: str, code: int | None = 0, cwd: Path | None = None) -> Result:
         """Run a command of Seeknal that knows the Redis."""
-        return self.box.wait(self.start(*arguments, cwd=cwd), code)
+        return self.box.forked(arguments, cwd or self.box.root, self._environment(), code)
 
     def start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start a command of Seeknal that knows the Redis."""
@@ -201,12 +202,24 @@ class Fleet:
     def running(self, run_id: str) -> list[UnitRecord]:
         return self.store.records(run_id, UnitStatus.RUNNING)
 
-    def runs_one(self, run_id: str, timeout: float = 60.0) -> UnitRecord:
-        """Wait until some unit of a run is under lease; return it."""
-        return wait_until("a unit runs", lambda: self.running(run_id), timeout)[0]
+    def runs_one(self, run_id: str, timeout: float = 60.0, *, not_by: str = "") -> UnitRecord:
+        """Wait until some unit of a run is under lease, not of the process ``not_by``."""
+        return wait_until(
+            "a unit runs",
+            lambda: [record for record in self.running(run_id) if record.worker != not_by],
+            timeout,
+        )[0]
 
     def events(self, run_id: str, kind: str) -> list[Event]:
         return [e for e in self.store.events(run_id, limit=20_000) if e.kind == kind]
+
+    def mended(self) -> bool:
+        """Let nothing fail any more; False while a worker still has the file open."""
+        try:
+            self.box.breakable()
+        except duckdb.IOException:
+            return False
+        return True
 
     def queued(self) -> int:
         """How many messages the broker holds."""

@@ -21,6 +21,7 @@ from seeknal.cli.main import main
 from seeknal.engine import provenance
 from seeknal.project import Project
 from seeknal.stores.base import Store
+from tests import forked
 
 BIN = Path(sys.executable).parent
 LONGEST = 120.0
@@ -120,7 +121,16 @@ class Sandbox:
 
     def seeknal(self, *arguments: str, code: int | None = 0, cwd: Path | None = None) -> Result:
         """Run a command of Seeknal to its end; ``code`` is the exit code to expect."""
-        return self.wait(self.start(*arguments, cwd=cwd), code)
+        if self.python_path.parent != BIN or os.geteuid() != os.getuid():
+            return self.wait(self.start(*arguments, cwd=cwd), code)
+        return self.forked(arguments, cwd or self.root, environment(), code)
+
+    def forked(
+        self, arguments: Sequence[str], cwd: Path, variables: dict[str, str], code: int | None
+    ) -> Result:
+        """Run a command of Seeknal to its end, in a forked process."""
+        command = [str(BIN / "seeknal"), *arguments]
+        return self._expect(Result(*forked.run(command, cwd, variables, LONGEST)), command, code)
 
     def call(self, *arguments: str, code: int | None = 0) -> Result:
         """Call a command of Seeknal within this process: not as real, and much faster."""

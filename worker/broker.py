@@ -8,6 +8,11 @@ from where it goes back into the queue when a worker rejects it, stops, or loses
 
 What anybody may push into the queue must not end a worker: kombu reads a message before Celery
 can refuse it, and what it cannot read ends its loop.
+
+Nor may a server that goes away at the wrong moment. If kombu fails to close a channel of a lost
+connection, it forgets whose channel that is, and closes it again: to put back what it had taken,
+the channel then wants an address that nobody knows any more. As an error of the connection that
+is what is passed over, and Celery connects anew.
 """
 
 from __future__ import annotations
@@ -44,6 +49,11 @@ class Channel(redis.Channel):  # type: ignore[misc]
                 )
         except self.connection_errors as error:
             logger.debug("A message is left for the store to send again: %r", error)
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("The connection of this channel was closed.")
+        return super()._connparams(asynchronous=asynchronous)
 
 
 class Transport(redis.Transport):  # type: ignore[misc]

@@ -42,7 +42,8 @@ class Tally:
         )
         self._seconds = Histogram(
             "seeknal_unit_duration_seconds",
-            "Seconds from the claim of a unit to its completion, of those completed here.",
+            "Seconds that a pool process spent on the message of a unit that it completed, with "
+            "all that the store was asked for it.",
             ("project", "flow"),
             buckets=_SECONDS,
             registry=registry,

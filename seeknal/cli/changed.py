@@ -118,7 +118,7 @@ class _Changes:
         return f"{text.plural(version.units, self.noun)}{restated}"
 
     def _lines(self, version: Version) -> list[str]:
-        lines = [f"  {value}" for value in version.values]
+        lines = [f"  {text.one_line(value)}" for value in version.values]
         for schedule, stretch in version.shapes:
             lines += text.interval_lines(schedule, stretch, self.flow.timezone, every=False)
         return lines

@@ -77,9 +77,9 @@ def _completion_lines(
 
 def _value_lines(state: FlowState, others: frozenset[str]) -> list[str]:
     return [
-        f"  {v.value} ↻ (restated, pending)"
+        f"  {text.one_line(v.value)} ↻ (restated, pending)"
         if v.value in state.restated_values
-        else f"  {v.value}{_mark(v, others)}"
+        else f"  {text.one_line(v.value)}{_mark(v, others)}"
         for v in sorted(state.values)
     ]
 

@@ -57,14 +57,15 @@ def show_logs(
         _show_file(log.published)
 
 
-def export_run(where: Where, run_id: str, file: Path) -> None:
+def export_run(where: Where, run_id: str | None, file: Path) -> None:
     """Write a row for each unit of a run to a file."""
     ending_of(file)
     with reached(where) as found:
         run = found.run(run_id)
         output = locate(found, (), run).output()
         count = export(found.store, run, output, file)
-    text.show(f"Wrote {text.plural(count, 'row')} to {file}.")
+    of = "" if run_id is not None else f" of run {run.id}"
+    text.show(f"Wrote {text.plural(count, 'row')}{of} to {file}.")
     if output is None:
         text.say(
             "The run's output is not in sight here: of units that completed before the latest "
@@ -91,7 +92,7 @@ def _refuse_unknown(here: Located, log: UnitLog, typed: str) -> None:
             )
     if not log.done:
         raise UnknownNameError(
-            f"Nobody has tried {text.unit_name(unit, here.flow.timezone)!r} of flow {unit.flow!r} "
+            f"Nobody has tried '{text.unit_name(unit, here.flow.timezone)}' of flow {unit.flow!r} "
             "yet, as far as is remembered; see what is done with: seeknal intervals show "
             f"--flow {unit.flow}"
         )

@@ -15,7 +15,7 @@ from seeknal.errors import ConfigError, UnknownNameError, UsageError
 from seeknal.home import Home
 from seeknal.spec import sentence, suggest
 from seeknal.stores.base import Store
-from seeknal.workflow.state import Run
+from seeknal.workflow.state import Run, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,14 @@ class Reached:
     url: str | None
     home: Home | None = None
 
-    def run(self, run_id: str) -> Run:
-        """Return a run.
+    def run(self, run_id: str | None) -> Run:
+        """Return a run; of None the newest that is active, else the newest there is.
 
         Raises:
-            UnknownNameError: there is none of that id.
+            UnknownNameError: there is none of that id, or none at all.
         """
+        if run_id is None:
+            return self._newest()
         found = self.store.run(run_id)
         if found is None:
             known = [run.id for run in self.store.runs(limit=1000)]
@@ -66,6 +68,12 @@ class Reached:
                 f"There is no run {run_id!r} of project {self.project!r}; {hint}"
             )
         return found
+
+    def _newest(self) -> Run:
+        runs = self.store.runs(limit=100)
+        if not runs:
+            raise UnknownNameError(f"Project {self.project!r} has no runs.")
+        return next((run for run in runs if run.status is RunStatus.ACTIVE), runs[0])
 
 
 @contextmanager

@@ -45,18 +45,18 @@ def list_runs(where: Where, flow: str | None, limit: int, *, as_json: bool) -> N
         text.show(f"{run.id}  {run.flow:<{width}}  {run.status!s:<11}  {progress(counts)}")
 
 
-def show_run(where: Where, run_id: str, *, as_json: bool) -> None:
-    """Print how one run stands, or came out, and its failures by their kind."""
+def show_run(where: Where, run_id: str | None, *, as_json: bool) -> None:
+    """Print how a run stands, or came out, and its failures by their kind."""
     with reached(where) as found:
         view = Lookout(found.store, found.run(run_id)).look()
-        failed = found.store.records(run_id, UnitStatus.FAILED, _LOOKED_AT)
+        failed = found.store.records(view.run.id, UnitStatus.FAILED, _LOOKED_AT)
         why = why_paused(found.store, view.run)
     kinds = groups(failed)
-    retry = where.command(f"seeknal runs retry {run_id}")
+    retry = where.command(f"seeknal runs retry {view.run.id}")
     if as_json:
         text.show_json(_json(view, kinds, len(failed), why, retry))
         return
-    text.show(f"Run {run_id} of {view.run.flow}: {view.run.status}")
+    text.show(f"Run {view.run.id} of {view.run.flow}: {view.run.status}")
     for line in _summary(view):
         text.show(f"  {line}")
     if why:
@@ -94,8 +94,8 @@ def _average(view: View) -> float:
 def _planned(run: Run) -> str:
     ranges = [p for p in run.planned if isinstance(p, PlannedRange)]
     if not ranges:
-        values = [p.value for p in run.planned if not isinstance(p, PlannedRange)]
-        return f"{text.plural(run.units, 'partition')}: {text.listed(values)}"
+        values = text.planned_span(run.planned, zone_of(run))
+        return f"{text.plural(run.units, 'partition')}: {values}"
     first, last = min(r.start for r in ranges), max(r.end for r in ranges)
     where = format_interval(first, last, zone_of(run))
     return f"{text.plural(run.units, 'interval')} ({where})"

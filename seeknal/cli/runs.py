@@ -28,14 +28,19 @@ app = group(
 )
 
 
-def _run_id(*statuses: str) -> Any:
+def _run_id(*statuses: str, help: str = "The run's id.") -> Any:  # noqa: A002
     """Return the argument that names a run; those of these statuses are offered, or all."""
-    return typer.Argument(metavar="RUN", help="The run's id.", autocompletion=names.runs(*statuses))
+    return typer.Argument(
+        metavar="RUN", help=help, show_default=False, autocompletion=names.runs(*statuses)
+    )
 
 
 RunId = Annotated[str, _run_id()]
 OpenRunId = Annotated[str, _run_id("active", "paused")]
 ActiveRunId = Annotated[str, _run_id("active")]
+NewestRunId = Annotated[
+    str | None, _run_id(help="The run's id. Default: the newest that is active, else the newest.")
+]
 PausedRunId = Annotated[str, _run_id("paused")]
 Reason = Annotated[
     str,
@@ -79,7 +84,7 @@ def list_(
 
 @app.command()
 def show(
-    run: RunId,
+    run: NewestRunId = None,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -89,6 +94,7 @@ def show(
 
     \b
     Examples:
+      seeknal runs show
       seeknal runs show 20240105T060000Z-1f2e3d
       seeknal runs show 20240105T060000Z-1f2e3d --json
     """
@@ -100,15 +106,7 @@ def show(
 
 @app.command()
 def watch(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN",
-            help="The run's id. Default: the newest.",
-            show_default=False,
-            autocompletion=names.runs(),
-        ),
-    ] = None,
+    run: NewestRunId = None,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -304,13 +302,13 @@ def retry(
 
 @app.command()
 def export(
-    run: RunId,
     to: Annotated[
         Path,
         typer.Option(
             "--to", metavar="FILE", help="The file: .parquet, .json or .jsonl by its name."
         ),
     ],
+    run: NewestRunId = None,
     project_path: ProjectPath = None,
     redis: Redis = None,
     project: ProjectName = None,
@@ -319,6 +317,7 @@ def export(
 
     \b
     Examples:
+      seeknal runs export --to run.parquet
       seeknal runs export 20240105T060000Z-1f2e3d --to run.parquet
       seeknal runs export 20240105T060000Z-1f2e3d --to run.jsonl
     """

@@ -41,7 +41,9 @@ def one_line(words: str) -> str:
 
 def unit_name(unit: Unit, timezone: str) -> str:
     """Return how a unit is shown: its value, or its interval on the flow's wall clock."""
-    return unit.value if unit.value is not None else format_interval(unit.start, unit.end, timezone)
+    if unit.value is not None:
+        return one_line(unit.value)
+    return format_interval(unit.start, unit.end, timezone)
 
 
 def span(ranges: IntervalSet, timezone: str) -> str:
@@ -55,7 +57,7 @@ def planned_span(planned: Sequence[Planned], timezone: str) -> str:
     ranges = [one for one in planned if isinstance(one, PlannedRange)]
     if ranges:
         return span(IntervalSet((r.start, r.end) for r in ranges), timezone)
-    return listed([one.value for one in planned if not isinstance(one, PlannedRange)])
+    return listed([planned_name(one, timezone) for one in planned])
 
 
 def parts_span(parts: Sequence[Part], timezone: str) -> str:
@@ -67,12 +69,12 @@ def planned_name(planned: Planned, timezone: str) -> str:
     """Return how a planned range or value is shown."""
     if isinstance(planned, PlannedRange):
         return format_interval(planned.start, planned.end, timezone)
-    return planned.value
+    return one_line(planned.value)
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Return names separated by commas, with the count of those left out."""
-    shown = ", ".join(names[:most])
+    """Return names separated by commas, on one line, with the count of those left out."""
+    shown = ", ".join(map(one_line, names[:most]))
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
@@ -243,5 +245,5 @@ def unit_lines(plan: Plan, timezone: str, *, every: bool) -> list[str]:
             schedule = Schedule.parse(planned.schedule)
             lines += interval_lines(schedule, ranges, timezone, mark, every=every)
         else:
-            lines.append(f"  {planned.value}{mark}")
+            lines.append(f"  {planned_name(planned, timezone)}{mark}")
     return lines

@@ -14,12 +14,12 @@ from seeknal.cli.progress import LINES_EVERY, line
 from seeknal.cli.reach import Reached, Where, reached
 from seeknal.cli.runtext import going_on, pace, progress, view_json
 from seeknal.cli.streams import is_terminal
-from seeknal.errors import StoreUnavailableError, UnknownNameError
+from seeknal.errors import StoreUnavailableError
 from seeknal.failing import why_paused
 from seeknal.lookout import Lookout
 from seeknal.stores.redis import RedisStore
 from seeknal.view import Crew, View
-from seeknal.workflow.state import Run, RunStatus
+from seeknal.workflow.state import RunStatus
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -43,7 +43,7 @@ def watch_run(
     ``metrics_port`` is where Prometheus finds what is seen meanwhile, if anywhere.
     """
     with reached(where) as found:
-        run = found.run(run_id) if run_id is not None else _newest(found)
+        run = found.run(run_id)
         seen = _Seen(found.project)
         try:
             with serve_run_metrics(metrics_port, seen.read), _face(every, as_json=as_json) as face:
@@ -58,13 +58,6 @@ def watch_run(
         because = f"It paused itself, because {why} " if why else ""
         text.say(f"{because}Go on with: {where.command(going_on(view.run))}")
     return 0 if view.run.status is RunStatus.DONE else 1
-
-
-def _newest(found: Reached) -> Run:
-    runs = found.store.runs(limit=100)
-    if not runs:
-        raise UnknownNameError(f"Project {found.project!r} has no runs.")
-    return next((r for r in runs if r.status is RunStatus.ACTIVE), runs[0])
 
 
 def _crew(found: Reached) -> Callable[[], Crew] | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from seeknal.workflow.intervals import IntervalSet, count_units
+from seeknal.workflow.intervals import IntervalSet, count_units, nth
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import FlowState, Restatement
 from seeknal.workflow.units import Planned, PlannedRange
@@ -84,10 +83,7 @@ def count_planned(planned: Iterable[Planned]) -> int:
 
 def cut(stretch: PlannedRange, count: int) -> tuple[PlannedRange, PlannedRange]:
     """Cut a stretch behind its first ``count`` intervals, of which it has more than that."""
-    schedule = Schedule.parse(stretch.schedule)
-    instants = range(stretch.start, stretch.end)
-    passed = bisect_left(instants, count, key=lambda at: schedule.count(stretch.start, at))
-    edge = schedule.ceil(instants[passed])
+    edge, _ = nth(Schedule.parse(stretch.schedule), stretch.start, stretch.end, count)
     return replace(stretch, end=edge), replace(stretch, start=edge)
 
 

@@ -72,6 +72,28 @@ def test_a_run_that_is_paused_here_ends_with_its_command(project: Sandbox) -> No
     assert project.seeknal("runs", "watch", run, code=1).out.startswith(f"Run {run} is interrupted")
 
 
+def test_the_newest_run_is_meant_where_none_is_named(sandbox: Sandbox) -> None:
+    for words in (["show"], ["watch"], ["export", "--to", "run.jsonl"]):
+        sandbox.events("2024-01-01", 4, "6 hours").declare()
+        assert "has no runs" in sandbox.call("runs", *words, code=2).err
+    sandbox.call("run", "--backfill", "--end-date", "2024-01-02")
+    first = newest(sandbox)
+    sandbox.events("2024-01-02", 8, "6 hours").call("run")
+    second = newest(sandbox)
+    assert sandbox.call("runs", "show").lines[0] == f"Run {second} of events_flow: done"
+    assert sandbox.call("runs", "show", first).lines[0] == f"Run {first} of events_flow: done"
+    told = sandbox.call("runs", "export", "--to", "run.jsonl")
+    assert told.out == f"Wrote 2 rows of run {second} to run.jsonl.\n"
+    assert sandbox.call("runs", "export", first, "--to", "run.jsonl").out == (
+        "Wrote 1 row to run.jsonl.\n"
+    )
+    with sandbox.store() as store:
+        active = launch(store, value("EU", "events_flow"))
+        over = launch(store, value("US", "events_flow"))
+        store.set_status(over, RunStatus.CANCELLED)
+    assert sandbox.call("runs", "show").lines[0] == f"Run {active} of events_flow: active"
+
+
 def test_whoever_changes_state_by_hand_is_in_the_audit(sandbox: Sandbox) -> None:
     sandbox.events("2024-01-01", 10 * 4, "6 hours").declare()
     sandbox.call("run", "--end-date", "2024-01-04")

@@ -133,6 +133,36 @@ def test_a_restated_value_is_done_again_alone_and_a_new_one_is_new(flights: Sand
     assert dict(found) == {**CARRIERS, "a/b 'c'": CARRIERS["HA"]}
 
 
+def test_a_value_of_two_lines_is_shown_on_one(flights: Sandbox) -> None:
+    with flights.data("flights") as connection:
+        connection.execute("UPDATE stored SET carrier = 'H\nA' WHERE carrier = 'HA'")
+    break_carriers(flights, "H\nA")
+    flow = ("--flow", FLOW)
+    typed = "H\nA"
+    shown = [
+        flights.call("run", "--dry-run"),
+        flights.call("run", "--explain", typed),
+        flights.call("run", code=1),
+        flights.call("intervals", "failed", *flow),
+        flights.call("runs", "show"),
+        flights.call("logs", typed, *flow),
+    ]
+    break_carriers(flights)
+    shown += [
+        flights.call("run"),
+        flights.call("intervals", "show", *flow),
+        flights.call("intervals", "restate", *flow, "--partitions", typed, "--reason", "late"),
+        flights.call("intervals", "show", *flow),
+        flights.call("intervals", "pending", *flow),
+        flights.call("logs", typed, *flow),
+    ]
+    for result in shown:
+        said, _, sql = result.out.partition("SQL:")
+        assert r"H\nA" in said + result.err
+        assert typed not in said + result.err
+        assert not sql or f"'{typed}'" in sql  # as it is run
+
+
 @pytest.mark.parametrize(
     ("schedule", "form", "names", "units"),
     [

@@ -194,6 +194,16 @@ def test_commands_without_any_stream_do_what_they_do(shop: Shop) -> None:
     assert paused.status is RunStatus.PAUSED
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("runs list", 0), ("intervals failed --json", 0), ("runs list --limit x", 2),
+     ("run --backfill --end-date 2024-01-03 --dry-run", 0), ("runs watch", 1)],
+)  # fmt: skip
+def test_a_forked_command_is_as_one_by_its_script(shop: Shop, words: str, code: int) -> None:
+    forked = shop.box.seeknal(*words.split(), code=code)
+    assert forked == shop.box.wait(shop.box.start(*words.split()), code)
+
+
 def test_a_worker_takes_any_wish_for_no_colours(tmp_path: Path) -> None:
     with fleet(tmp_path) as ships:
         worker = ships.worker(NO_COLOR="please")  # to Celery that is no truth value

@@ -1,4 +1,4 @@
-"""Messages that a worker has taken are known in its memory alone, and go back from there."""
+"""The workers' transport: what is taken is known in memory alone, and goes back from there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from kombu import Connection, Queue
+from kombu.pidbox import Mailbox
 
 from seeknal.executors.celery import MARK, QUEUE, Publisher
 from seeknal.stores.redis_fleet import Due
@@ -89,3 +90,20 @@ def test_what_cannot_be_put_back_is_left_to_the_store(server: Server) -> None:
     taker.channel.qos.restore_unacked_once()
     server.start()
     assert waiting(server) == []
+
+
+def test_a_lost_connection_closes_although_it_cannot_put_back_what_it_took(server: Server) -> None:
+    connection, taken = Connection(server.url, transport=Transport), list[Any]()
+    tasks = connection.Consumer([Queue(QUEUE)], on_message=taken.append)
+    tasks.qos(prefetch_count=2)
+    tasks.consume()
+    Mailbox("control", type="fanout").Node("one", channel=connection.channel()).listen()
+    publish(server, 1)
+    while not taken:
+        connection.drain_events(timeout=5)
+    # As a worker does: it waits for the next message when the server goes.
+    connection.transport.cycle.on_poll_start()
+    server.kill()
+    # Both are what Celery does then, and an error of another kind would end the worker.
+    connection.collect()
+    connection.close()

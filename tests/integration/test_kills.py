@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from seeknal.stores.redis_worker import KILLS
-from seeknal.workflow.state import RunStatus, UnitRecord
+from seeknal.workflow.state import RunStatus
 from tests.fleet import BURN, Fleet, fleet
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -22,21 +21,12 @@ def ships(tmp_path: Path) -> Iterator[Fleet]:
         yield made
 
 
-def taken_after(ships: Fleet, run: str, before: str) -> UnitRecord:
-    """Wait until the unit of a run is with another process than it was; return its record."""
-    return wait_until(
-        "another process has the unit",
-        lambda: [r for r in ships.running(run) if r.worker != before],
-        60.0,
-    )[0]
-
-
 def test_a_unit_at_which_five_processes_were_killed_has_failed(ships: Fleet) -> None:
     ships.box.declare(sql=BURN.format(millions=3000))
     worker = ships.worker()
     run, before = ships.launch(), ""
     for _ in range(KILLS):
-        found = taken_after(ships, run, before)
+        found = ships.runs_one(run, not_by=before)
         before = found.worker
         assert found.attempts == 0
         os.kill(int(before.rpartition("#")[2]), signal.SIGKILL)
@@ -51,15 +41,15 @@ def test_a_unit_at_which_five_processes_were_killed_has_failed(ships: Fleet) -> 
 
 def test_the_loss_of_whole_workers_is_no_fault_of_a_unit(ships: Fleet) -> None:
     ships.box.declare(sql=BURN.format(millions=600))
-    run, before = "", ""
+    run, before = ships.launch(), ""
+    # While one is lost, the next is on its way.
+    ships.worker(ready=False)
     for _ in range(KILLS + 1):
-        worker = ships.worker(ready=False)
-        run = run or ships.launch()
-        found = taken_after(ships, run, before)
+        ships.worker(ready=False)
+        found = ships.runs_one(run, not_by=before)
         before = found.worker
-        assert f"/{worker.pid}#" in before
+        (worker,) = [each for each in ships.workers if f"/{each.pid}#" in before]
         worker.kill()
-    ships.worker()
     assert ships.ends(run) is RunStatus.DONE
     ships.assert_done_once(run, 1)
     counts = ships.store.counts(run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from seeknal.workflow.state import RunStatus
@@ -53,21 +52,13 @@ def test_a_run_on_workers_stops_after_so_many_failures_and_is_resumed(ships: Fle
     wait_until("nothing of it runs", lambda: not ships.running(run.id))
     failed = ships.store.counts(run.id).failed
     assert failed in (2, 3)  # two units run at once
-    wait_until("the worker lets go of the file", lambda: mended(ships), 20, 0.2)
+    wait_until("the worker lets go of the file", ships.mended, 20, 0.2)
     ships.seeknal("runs", "resume", run.id)
     assert ships.ends(run.id) is RunStatus.FAILED
     assert ships.store.counts(run.id).done == 30 - failed
     ran = ships.seeknal("run", "--only", "failed")
     assert ran.lines[0].startswith(f"Processing {failed} failed intervals")
     ships.box.assert_output_is("SELECT * FROM events")
-
-
-def mended(ships: Fleet) -> bool:
-    try:
-        ships.box.breakable()
-    except duckdb.IOException:
-        return False
-    return True
 
 
 def test_a_cap_binds_all_workers_together(ships: Fleet) -> None:

@@ -72,7 +72,7 @@ def test_the_numbers_are_those_of_the_store(ships: Fleet, port: int) -> None:
     after = Scrape.of(port)
     counts = ships.store.counts(run)
     spent = after.one("seeknal_unit_duration_seconds_sum", flow=FLOW)
-    # From claim to completion here, of the query alone there.
+    # Of the whole message here, of the attempt alone there.
     assert counts.busy < spent < counts.busy + 40 * 2.0
     assert after.one("seeknal_unit_duration_seconds_count", flow=FLOW) == counts.done == 40
     wait_until("the run is gone", lambda: Scrape.of(port).all("seeknal_runs") == {}, 10, 0.2)
@@ -121,12 +121,11 @@ def test_failed_killed_and_lost_attempts_are_counted(ships: Fleet, port: int) ->
     assert attempts(port, "done") == 2
     ships.box.declare(sql=BURN.format(millions=800).replace("FROM events", "FROM stored"))
     run = ships.launch("--end-date", "2024-01-03")
-    killed = ships.runs_one(run).worker
+    dead = ships.runs_one(run).worker
     (child,) = worker.children()
     os.kill(child, signal.SIGKILL)
     wait_until("the death is counted", lambda: attempts(port, "killed") == 1, 20)
-    # Not what the store says of the one that is dead, before it is told.
-    wait_until("it runs again", lambda: [r for r in ships.running(run) if r.worker != killed], 20)
+    ships.runs_one(run, not_by=dead)
     ships.seeknal("runs", "cancel", run)
     wait_until("the loss is counted", lambda: attempts(port, "lost") == 1, 20)
     assert attempts(port, "failed") == 3

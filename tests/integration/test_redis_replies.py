@@ -91,6 +91,25 @@ def test_a_death_whose_reply_was_lost_counts_once(shaky: RedisStore, proxy: Prox
     assert shaky.killed(run, hour(0), "other", "SIGKILL", 60.0, mark="third") == 3
 
 
+def test_a_death_that_is_told_after_its_lease_was_reaped_is_one_attempt(
+    redis_store: RedisStore,
+) -> None:
+    run = launch(redis_store, hour(0))
+    redis_store.fail(take(redis_store, 30.0, run), "boom", 0.0)
+    taken = wait_until("it is ready again", lambda: redis_store.claim(WORKER, 0.01, run, hour(0)))
+    assert taken is not None
+    wait_until("its lease is reaped", redis_store.reap)
+    assert redis_store.killed(run, taken.unit, WORKER, "it was killed", 0.0) == 1
+    assert redis_store.killed(run, taken.unit, "other", "so was this", 0.0) == 2
+    assert [(e.kind, e.detail) for e in redis_store.log(FLOW, hour(0))] == [
+        ("retry", "boom"),
+        ("reaped", "it was killed"),
+        ("reaped", "so was this"),
+    ]
+    told = [event.detail for event in redis_store.events(run) if event.kind == "reaped"]
+    assert told == ["the lease expired", "it was killed", "so was this"]
+
+
 def test_a_repeat_after_an_outage_is_refused_if_somebody_else_has_the_unit(
     shaky: RedisStore, redis_store: RedisStore, proxy: Proxy
 ) -> None:

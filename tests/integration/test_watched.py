@@ -73,7 +73,7 @@ def test_inspect_tells_what_runs_and_what_recovery_rests_on(ships: Fleet) -> Non
     run = ships.launch()
     ships.runs_one(run)
     app = make_app(ships.server.url)
-    inspect: Any = app.control.inspect(timeout=5.0)
+    inspect: Any = app.control.inspect(timeout=20.0, limit=1)
     (active,) = inspect.active().values()
     (conf,) = inspect.conf().values()
     (stats,) = inspect.stats().values()

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from seeknal.executors.celery import QUEUE
@@ -237,7 +236,7 @@ def test_what_failed_is_retried_alone(ships: Fleet) -> None:
     assert "sensor 7 is broken" in failed.err
     (run,) = ships.seeknal("runs", "list", "--json").json["runs"]
     assert (run["done"], run["failed"], run["status"]) == (8, 2, "failed")
-    wait_until("the worker lets go of the file", lambda: broken_no_more(ships), 20, 0.2)
+    wait_until("the worker lets go of the file", ships.mended, 20, 0.2)
     ships.seeknal("runs", "retry", run["run"])
     watched = ships.seeknal("runs", "watch", "--json")
     last = json.loads(watched.lines[-1])
@@ -247,14 +246,6 @@ def test_what_failed_is_retried_alone(ships: Fleet) -> None:
     assert "nothing to retry" in nothing.err
 
 
-def broken_no_more(ships: Fleet) -> bool:
-    try:
-        ships.box.breakable()
-    except duckdb.IOException:
-        return False
-    return True
-
-
 def test_units_in_backoff_are_run_by_whoever_comes_later(ships: Fleet) -> None:
     ships.box.events("2024-01-01", 3 * 24, "1 hour", table="stored").declare()
     ships.box.breakable("true")
@@ -262,7 +253,7 @@ def test_units_in_backoff_are_run_by_whoever_comes_later(ships: Fleet) -> None:
     run = ships.launch()
     wait_until("all are in backoff", lambda: ships.store.counts(run).retries >= 3)
     first.kill()
-    wait_until("the worker lets go of the file", lambda: broken_no_more(ships), 20, 0.2)
+    wait_until("the worker lets go of the file", ships.mended, 20, 0.2)
     ships.client.delete(QUEUE)
     ships.worker()
     assert ships.ends(run) is RunStatus.DONE
@@ -280,7 +271,7 @@ def test_a_run_whose_first_units_all_fail_alike_pauses_itself(ships: Fleet) -> N
     (run,) = ships.store.runs()
     assert run.status is RunStatus.PAUSED
     assert ships.store.counts(run.id).retries < 15
-    wait_until("the worker lets go of the file", lambda: broken_no_more(ships), 20, 0.2)
+    wait_until("the worker lets go of the file", ships.mended, 20, 0.2)
     ships.seeknal("runs", "resume", run.id)
     assert ships.ends(run.id) is RunStatus.DONE
 

@@ -87,6 +87,8 @@ def test_attempts_are_counted_by_how_they_end(site: Site) -> None:
         assert found == expected
     assert scrape.one("seeknal_unit_duration_seconds_count", flow="sales") == 3
     assert scrape.one("seeknal_unit_duration_seconds_sum", flow="sales") == 6.0
+    (about,) = [f.documentation for f in scrape.families if f.name.startswith("seeknal_unit_d")]
+    assert about.startswith("Seconds that a pool process spent on the message of a unit")
     buckets = scrape.all("seeknal_unit_duration_seconds_bucket")
     assert buckets["sales", "1.0", "shop"] == 0
     assert buckets["sales", "3.0", "shop"] == 3
