@@ -225,7 +225,11 @@ class Sandbox:
 
     def runs_of_files(self, flow: str = "events_flow") -> dict[str, str]:
         """The run that made each of a flow's files, by the key of their unit."""
-        return {key: provenance.read(path)["seeknal_run"] for key, path in self.files(flow).items()}
+        return self.told("seeknal_run", flow)
+
+    def told(self, what: str, flow: str = "events_flow") -> dict[str, str]:
+        """What each of a flow's files says of itself, by the key of their unit."""
+        return {key: provenance.read(path)[what] for key, path in self.files(flow).items()}
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the input; ``$output`` is the output of ``events_flow``."""
