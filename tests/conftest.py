@@ -24,6 +24,12 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three tests for two processors: about half of what they take is waiting."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
 @pytest.fixture
 def plain_folder() -> Iterator[Path]:
     """A folder of a user without privileges, who the test then is: root may write anywhere."""
