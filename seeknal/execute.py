@@ -253,9 +253,9 @@ class Seat:
             raise error
         if isinstance(error, LeaseLostError) or (holding is not None and holding.lost):
             return Outcome.LOST
-        gone = isinstance(error, InterruptedRunError | StoreUnavailableError)
         if holding is not None and holding.late and isinstance(error, InterruptedRunError):
-            error, gone = _late(holding.timeout), False
+            error = _late(holding.timeout)
+        gone = isinstance(error, InterruptedRunError | StoreUnavailableError)
         if gone or self._bench.stopping.is_set():
             return self._release(claim, Outcome.RELEASED)
         if isinstance(error, DataUnavailableError) and self._bench.elsewhere is not None:

@@ -38,6 +38,7 @@ class Holding:
         self.deadline = math.inf if timeout is None else time.monotonic() + timeout
         self.thread = threading.get_ident()
         self.interrupts = 0
+        self.ended = False
         self.lost = False
 
     @property
@@ -78,7 +79,7 @@ class Heartbeat:
         """Note that what comes now is not timed, and that there is nothing to interrupt."""
         with self._lock:
             holding.deadline = math.inf
-            holding.interrupt = _nothing
+            holding.ended = True
             self._stuck.discard(holding)
 
     def drop(self, holding: Holding) -> None:
@@ -97,7 +98,8 @@ class Heartbeat:
         """Interrupt every query that runs under a lease of this process."""
         with self._lock:
             for holding in self._held:
-                holding.interrupt()
+                if not holding.ended:
+                    holding.interrupt()
 
     def release(self) -> None:
         """Hand back every lease that is held, without waiting for its query."""
@@ -160,7 +162,7 @@ class Heartbeat:
             holding.give_up()
         finally:
             with self._lock:
-                if holding in self._held and holding.interrupt is not _nothing:
+                if holding in self._held and not holding.ended:
                     self._stuck.add(holding)
 
     def _renew(self, holding: Holding) -> None:
@@ -173,8 +175,5 @@ class Heartbeat:
         with self._lock:
             if not kept and holding in self._held:
                 holding.lost = True
-                holding.interrupt()
-
-
-def _nothing() -> None:
-    """Interrupt what has ended."""
+                if not holding.ended:
+                    holding.interrupt()

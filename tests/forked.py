@@ -1,7 +1,9 @@
 """Commands in processes that need not import anything, because they are forked from one that has.
 
 Most of what a short command takes is imports. A process that is forked is one like any other: with
-an id, memory, a folder, an environment and streams of its own, and an exit code.
+an id, memory, a folder, an environment and streams of its own, and an exit code. What a module
+reads of its environment when it is imported is the first command's, though: to test that, start a
+script.
 """
 
 from __future__ import annotations

@@ -24,8 +24,10 @@ class Here:
 
 
 @contextmanager
-def executing(space: Workspace, interrupts: Interrupts, workers: int | None) -> Iterator[Here]:
-    """Execute units within the block on so many threads; by default one per processor."""
+def executing(
+    space: Workspace, interrupts: Interrupts, workers: int | None, *, overlap: bool = True
+) -> Iterator[Here]:
+    """Run so many queries at once within the block; by default one per processor."""
     owner = process_owner()
     bench = Workbench(
         space.store,
@@ -37,7 +39,8 @@ def executing(space: Workspace, interrupts: Interrupts, workers: int | None) -> 
     interrupts.hand_back = bench.hand_back
     space.touch()
     try:
-        with LocalExecutor(space.store, bench, workers or processors()) as executor:
+        threads = workers or processors()
+        with LocalExecutor(space.store, bench, threads, overlap=overlap) as executor:
             yield Here(executor, owner)
     finally:
         bench.close()

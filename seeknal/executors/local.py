@@ -20,15 +20,18 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
     """Threads that claim and execute units of any active run of the store.
 
     Like any worker they take what is ready, whoever planned it: processes that share a project
-    share its work. Only ``workers`` queries run at once; there are twice as many threads, so that
-    the next query runs while a result is being published, which is waiting for the disk.
+    share its work. Only ``workers`` queries run at once. With ``overlap`` there are twice as many
+    threads, so that the next query runs while a result is being published, which is waiting for
+    the disk.
 
     Entering starts the threads; leaving stops the claims, interrupts the queries that run, hands
     their units back and waits for the threads, but not for those whose query ignores its
     interrupt: their attempts are over.
     """
 
-    def __init__(self, store: Store, bench: Workbench, workers: int) -> None:
+    def __init__(
+        self, store: Store, bench: Workbench, workers: int, *, overlap: bool = True
+    ) -> None:
         self._store = store
         self._bench = bench
         self._stop = threading.Event()
@@ -36,7 +39,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._idle = threading.Event()
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
-        self._workers = workers
+        self._queries, self._most = workers, workers * (2 if overlap else 1)
         # Whoever has taken one may claim a unit and run its query.
         self._slots: SimpleQueue[None] = SimpleQueue()
         self._waiting = 0
@@ -44,10 +47,10 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._replaced: set[int] = set()
 
     def __enter__(self) -> LocalExecutor:
-        for _ in range(self._workers):
-            self._start()
-            self._start()
+        for _ in range(self._queries):
             self._slots.put(None)
+        for _ in range(self._most):
+            self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,7 +90,10 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
     def _replace(self, stuck: frozenset[int]) -> None:
         """Have others work in the place of threads that their query does not let go."""
         for thread in stuck - self._replaced:
-            self._replaced.add(thread)
+            with self._work:
+                if thread not in self._bench.stuck:
+                    continue  # its query has ended by now: it goes on
+                self._replaced.add(thread)
             self._start()
             self._slots.put(None)
 
@@ -116,15 +122,17 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             claim = None if self._stop.is_set() else seat.claim()
             made = seat.compute(claim) if claim else None
         finally:
-            if threading.get_ident() not in self._replaced:
-                self._slots.put(None)
+            with self._work:
+                if threading.get_ident() not in self._replaced:
+                    self._slots.put(None)
         if made is None:
             self._wait()
             return
         if not isinstance(made, Outcome):
             seat.finish(made)
         if self._waiting:
-            self.wake()  # a cap may have let nobody claim until now
+            with self._work:
+                self._work.notify()  # a cap may have let nobody claim until now
 
     def _wait(self) -> None:
         self._idle.set()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
@@ -16,6 +18,8 @@ _LONGEST: Final = 300.0
 # For a project that is new to the workers it takes a moment until they tell of themselves.
 _NOBODY: Final = 15.0
 _EVERY: Final = 0.05
+# A worker that is killed takes the question with it; one that was answered costs nothing.
+_AGAIN: Final = 10.0
 
 
 class Messenger(Protocol):
@@ -45,8 +49,8 @@ def ask_data(
     store.announce()
     store.ask(name, {"project": dict(snapshot), "spec": dict(spec)})
     try:
-        messenger.ask(str(snapshot["name"]), flow, name)
-        answer = _wait(store, name, flow, clock)
+        ask = partial(messenger.ask, str(snapshot["name"]), flow, name)
+        answer = _wait(store, name, flow, ask, clock)
     finally:
         store.withdraw(name)
     if "error" in answer:
@@ -61,10 +65,15 @@ def ask_data(
         ) from None
 
 
-def _wait(store: RedisStore, name: str, flow: str, clock: Callable[[], float]) -> Mapping[str, Any]:
-    started = clock()
+def _wait(
+    store: RedisStore, name: str, flow: str, ask: Callable[[], object], clock: Callable[[], float]
+) -> Mapping[str, Any]:
+    started, asked = clock(), -math.inf
     while (answer := store.answered(name)) is None:
         waited = clock() - started
+        if waited - asked > _AGAIN:
+            asked = waited
+            ask()
         if waited > _LONGEST or (waited > _NOBODY and not store.workers()):
             who = "No worker is alive" if waited <= _LONGEST else "No worker has answered"
             raise DataUnavailableError(

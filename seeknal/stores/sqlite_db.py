@@ -17,6 +17,10 @@ from seeknal.stores.sqlite_schema import SCHEMA, SCHEMA_VERSION
 
 BUSY_SECONDS = 60.0
 _HEADER_BYTES: Final = 100
+# The smallest that holds most rows: a unit changes a few bytes on each of 15 pages, and every one
+# of them goes to the log whole.
+_PAGE: Final = 1024
+_LOG: Final = 16 * 1024 * 1024
 
 
 class Database:
@@ -118,8 +122,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     # In WAL mode NORMAL cannot corrupt; a power cut may take the last transactions with it,
     # and the units they completed run again.
     connection.execute("PRAGMA synchronous = NORMAL")
-    # In pages. A checkpoint waits for the disk, and whoever completes a unit then waits too.
-    connection.execute("PRAGMA wal_autocheckpoint = 16000")
+    # A checkpoint waits for the disk, and whoever completes a unit then waits too.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG // _PAGE}")
     return connection
 
 
@@ -161,9 +165,7 @@ def _create(path: Path) -> None:
     try:
         connection = _connect(new)
         try:
-            # The smallest that holds most rows: a unit changes a few bytes on each of 15 pages, and
-            # every one of them goes to the log whole.
-            connection.execute("PRAGMA page_size = 1024")
+            connection.execute(f"PRAGMA page_size = {_PAGE}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {SCHEMA} COMMIT")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

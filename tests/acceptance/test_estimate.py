@@ -75,6 +75,10 @@ def test_an_estimate_keeps_its_sample_and_names_the_command_for_the_rest(shop: S
     assert "The other 36 units would make about 864 rows (864 to 864)" in first.out
     assert {line.split()[0] for line in first.lines[-4:]} == {"1", "4", "16", "64"}
     assert len(shop.files()) == 24
+    with shop.store() as store:
+        events = [event for run in store.runs() for event in store.events(run.id)]
+    who = {event.worker for event in events if event.kind == "completed"}
+    assert len(who) == 1, "a unit's time is that between the completions of one thread"
     command = first.err.partition("Run them with: ")[2].strip()
     assert command == "seeknal run --flow events_flow --backfill"
     rest = shop.bash(command)

@@ -15,7 +15,7 @@ from seeknal.executors.celery import MARK, QUEUE, Publisher
 from seeknal.stores.redis_fleet import Due
 from tests.contract.building import FLOW, hour
 from tests.server import Server
-from worker.broker import Transport
+from worker.broker import Channel, Transport
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 class Taker:
     """A consumer of the queue, as a worker has one."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, most: int = 2) -> None:
         self.connection = Connection(server.url, transport=Transport)
         self.channel = self.connection.channel()
         self.messages: list[Any] = []
         consumer = self.channel.Consumer([Queue(QUEUE)], on_message=self.messages.append)
-        consumer.qos(prefetch_count=2)
+        consumer.qos(prefetch_count=most)
         consumer.consume()
 
     def take(self, number: int) -> list[Any]:
@@ -90,6 +90,25 @@ def test_what_cannot_be_put_back_is_left_to_the_store(server: Server) -> None:
     taker.channel.qos.restore_unacked_once()
     server.start()
     assert waiting(server) == []
+
+
+def test_a_server_out_of_reach_is_tried_once_for_all_that_was_taken(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(server, 1, 2, 3)
+    taker = Taker(server, 3)
+    taker.take(3)
+    server.stop()
+    tried: list[Channel] = []
+    connect = Channel.conn_or_acquire
+
+    def counted(channel: Channel, *args: Any) -> Any:
+        tried.append(channel)
+        return connect(channel, *args)
+
+    monkeypatch.setattr(Channel, "conn_or_acquire", counted)
+    taker.channel.close()
+    assert len(tried) == 1
 
 
 def test_a_lost_connection_closes_although_it_cannot_put_back_what_it_took(server: Server) -> None:

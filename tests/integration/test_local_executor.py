@@ -68,7 +68,9 @@ class Disk:
 
 
 @contextmanager
-def backfill(folder: Path, workers: int, **options: Any) -> Iterator[list[Report]]:
+def backfill(
+    folder: Path, workers: int, overlap: bool = True, **options: Any
+) -> Iterator[list[Report]]:
     """Run a backfill of so many days in a thread within the block; its report comes at the end."""
     with duckdb.connect(str(folder / "raw.duckdb")) as connection:
         connection.execute(
@@ -88,7 +90,7 @@ def backfill(folder: Path, workers: int, **options: Any) -> Iterator[list[Report
     bench = Workbench(store, engine, lambda run: load_job(project, run), worker=owner, lease=30.0)
 
     def run() -> None:
-        with LocalExecutor(store, bench, workers) as executor:
+        with LocalExecutor(store, bench, workers, overlap=overlap) as executor:
             coordinator = Coordinator(store, executor, Silent(), "me", owner, options=options)
             prepared = prepare(project, flow, engine)
             data = prepared.data(engine)
@@ -129,3 +131,15 @@ def test_a_cap_counts_what_is_being_published(
         disk.free.set()
     assert reports[0].complete
     assert disk.most == 1
+
+
+def test_without_overlap_a_unit_is_complete_before_the_next_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with backfill(tmp_path, workers=1, overlap=False) as reports:
+        wait_until("a result waits for the disk", lambda: disk.syncing == 1)
+        wait_until("time passes", passed(0.6))
+        assert disk.queries == 1
+        disk.free.set()
+    assert reports[0].complete

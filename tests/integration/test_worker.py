@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -164,7 +164,9 @@ def test_a_message_that_is_not_ours_is_refused_and_harms_nothing(ships: Fleet) -
             "body_encoding": "utf-8",
         },
     }
+    properties = cast(dict[str, object], envelope["properties"])
     wrong = {**envelope, "content-type": "application/json", "content-encoding": "utf-8"}
+    unknown: list[object] = [{}, [], "here", {"exchange": ""}]
     pushed: list[str | bytes] = [
         json.dumps(envelope),
         json.dumps({**wrong, "body": "no JSON"}),
@@ -172,6 +174,10 @@ def test_a_message_that_is_not_ours_is_refused_and_harms_nothing(ships: Fleet) -
         json.dumps({**wrong, "body": '[["a", "b", "c", "d"], {"run": "none"}, {}]'}),
         json.dumps({**wrong, "body": '[[1, 2, 3, 4], {"run": 5}, {}]'}),
         json.dumps({**wrong, "body": "[]", "headers": {"task": "os.system", "id": "2"}}),
+        *(
+            json.dumps({**wrong, "properties": {**properties, "delivery_info": back}})
+            for back in unknown
+        ),
         json.dumps({"properties": {}}),
         "{}",
         "[]",
