@@ -21,6 +21,13 @@
 The message is one sentence or two for the operator: what is wrong, where, what to do.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
 
 class SeeknalError(Exception):
     """Something is wrong; the message says what, where and what to do."""
@@ -80,3 +87,25 @@ class LeaseLostError(SeeknalError):
 
 class InterruptedRunError(SeeknalError):
     """The run was asked to stop; its unfinished units are kept for the next run."""
+
+
+class Explained(Generic[T]):
+    """A ``with`` block in which others' errors about a thing become ours.
+
+    ``explain`` returns ours for an error and the thing, or None to let the error pass.
+    """
+
+    __slots__ = ("_about", "_explain")
+
+    def __init__(
+        self, explain: Callable[[BaseException, T], SeeknalError | None], about: T
+    ) -> None:
+        self._explain, self._about = explain, about
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        ours = None if error is None else self._explain(error, self._about)
+        if ours is not None:
+            raise ours from error

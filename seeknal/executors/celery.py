@@ -21,6 +21,7 @@ from kombu.entity import Queue
 from kombu.serialization import dumps
 from redis.exceptions import RedisError
 
+from seeknal.errors import Explained, SeeknalError
 from seeknal.stores.redis_core import connect
 from seeknal.stores.redis_errors import address_of, explain
 from seeknal.stores.redis_fleet import Due
@@ -224,24 +225,13 @@ class Publisher:
             text = next(envelope.fill([Message(project, flow, "probe", question, question)], 0.0))
             self._client.rpush(QUEUE, text)
 
-    def _explained(self) -> _Explained:
-        return _Explained(self._address)
+    def _explained(self) -> Explained[str]:
+        return Explained(_explain, self._address)
 
 
-class _Explained:
-    """Turns what the clients of Redis raise into errors of the store."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        cause = error.__cause__ if error is not None else None
-        for known in (error, cause):
-            if isinstance(known, RedisError):
-                raise explain(known, self._address) from error
+def _explain(error: BaseException, address: str) -> SeeknalError | None:
+    known = next((e for e in (error, error.__cause__) if isinstance(e, RedisError)), None)
+    return None if known is None else explain(known, address)
 
 
 class _Envelope:

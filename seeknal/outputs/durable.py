@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from types import TracebackType
 
-from seeknal.errors import OutputError
+from seeknal.errors import Explained, OutputError
 
 _ADVICE = {
     errno.ENOSPC: "make room on that disk, then run again",
@@ -21,29 +20,17 @@ _ADVICE = {
 }
 
 
-class explained:  # noqa: N801
+def explained(path: Path) -> Explained[Path]:
     """Turn an OSError within a ``with`` block into an OutputError about ``path``."""
+    return Explained(_explain, path)
 
-    __slots__ = ("_path",)
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
+def _explain(error: BaseException, path: Path) -> OutputError | None:
+    if not isinstance(error, OSError):
         return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            advice = _ADVICE.get(error.errno or 0, "check that path")
-            reason = error.strerror or str(error)
-            raise OutputError(
-                f"The output {self._path} cannot be written: {reason}; {advice}."
-            ) from error
+    advice = _ADVICE.get(error.errno or 0, "check that path")
+    reason = error.strerror or str(error)
+    return OutputError(f"The output {path} cannot be written: {reason}; {advice}.")
 
 
 def sync_file(path: Path) -> int:

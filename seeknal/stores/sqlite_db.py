@@ -9,10 +9,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
-from seeknal.errors import StoreError, StoreUnavailableError
+from seeknal.errors import Explained, StoreError, StoreUnavailableError
 from seeknal.stores.sqlite_schema import SCHEMA, SCHEMA_VERSION
 
 BUSY_SECONDS = 60.0
@@ -67,7 +66,7 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         if self._pid != os.getpid():
             self._reopen()
-        with self._lock, _explained(self.path):
+        with self._lock, Explained(_explain, self.path):
             connection = self._connection
             if connection is None:
                 raise StoreError(f"The state file {self.path} was closed.")
@@ -88,7 +87,7 @@ class Database:
         self._pid = os.getpid()
 
     def _open(self) -> sqlite3.Connection:
-        with _explained(self.path):
+        with Explained(_explain, self.path):
             if self.path.is_dir():
                 raise StoreError(
                     f"The state file {self.path} is a folder. Move it away, or put the state file "
@@ -189,32 +188,6 @@ def _move(new: Path, path: Path) -> None:
             new.rename(path)
 
 
-class _explained:  # noqa: N801
-    """Turn what SQLite, or the file system, raises within a ``with`` block into a StoreError."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
-            raise _explain(error, self._path) from error
-        if isinstance(error, OSError):
-            raise StoreError(
-                f"The state file {self._path} cannot be used: {error.strerror or error}. Check the "
-                f"path and that this user may write in {self._path.parent}."
-            ) from error
-
-
 _LOCKED = (
     f"was locked by another process for {BUSY_SECONDS:.0f} seconds. See what else uses it, and "
     f"run again."
@@ -252,7 +225,14 @@ _SENTENCES: Final = {
 _NOT_OUR_TABLES: Final = (sqlite3.OperationalError, sqlite3.DataError, UnicodeDecodeError)
 
 
-def _explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreError:
+def _explain(error: BaseException, path: Path) -> StoreError | None:
+    if isinstance(error, OSError):
+        return StoreError(
+            f"The state file {path} cannot be used: {error.strerror or error}. Check the path "
+            f"and that this user may write in {path.parent}."
+        )
+    if not isinstance(error, sqlite3.Error | UnicodeDecodeError):
+        return None
     name = str(getattr(error, "sqlite_errorname", ""))
     sentence = next((s for start, s in _SENTENCES.items() if name.startswith(start)), None)
     if sentence is None and isinstance(error, _NOT_OUR_TABLES):
