@@ -197,7 +197,7 @@ def test_commands_without_any_stream_do_what_they_do(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [("runs list", 0), ("intervals failed --json", 0), ("runs list --limit x", 2),
-     ("run --backfill --end-date 2024-01-03 --dry-run", 0), ("runs watch", 1)],
+     ("run --backfill --end-date 2024-01-03 --dry-run", 0), ("runs show none", 2)],
 )  # fmt: skip
 def test_a_forked_command_is_as_one_by_its_script(shop: Shop, words: str, code: int) -> None:
     forked = shop.box.seeknal(*words.split(), code=code)
