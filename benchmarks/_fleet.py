@@ -32,6 +32,7 @@ from seeknal.tasks.duckdb import DuckDBTask
 from seeknal.workflow.state import Run, RunStatus
 from seeknal.workflow.units import Unit
 from tests.server import Server
+from tests.silent import Silent
 
 NAME: Final = "bench"
 # Any time will do, if it is the same for all: 2024-01-01.
@@ -41,16 +42,6 @@ TRIVIAL: Final = "SELECT * FROM events WHERE event_time >= '__START__' AND event
 _BIN: Final = Path(sys.executable).parent
 _POLL: Final = 0.005
 _LONGEST: Final = 600.0
-
-
-class Silent:
-    """An observer that shows nothing."""
-
-    def planned(self, *_: object) -> None: ...
-
-    def progress(self, *_: object) -> None: ...
-
-    def waiting(self, *_: object) -> None: ...
 
 
 @contextmanager

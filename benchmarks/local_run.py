@@ -36,6 +36,7 @@ from seeknal.resolve import Prepared, load_job, prepare
 from seeknal.stores.owners import process_owner
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.tasks.duckdb import DuckDBTask
+from tests.silent import Silent
 
 NOW = 1_700_000_000.0
 LEAST = 0.85
@@ -44,16 +45,6 @@ KEPT = {f"seeknal_{name}": "20130101T000000Z_20130101"[:size] for name, size in 
     ("flow", 6), ("unit", 24), ("run", 23), ("token", 16), ("fingerprint", 16), ("schedule", 23),
     ("origin", 8), ("worker", 24), ("started", 24), ("attempt", 1),
 )}  # fmt: skip
-
-
-class Silent:
-    """An observer that shows nothing."""
-
-    def planned(self, *_: object) -> None: ...
-
-    def progress(self, *_: object) -> None: ...
-
-    def waiting(self, *_: object) -> None: ...
 
 
 def seeknal_run(project: Project, prepared: Prepared, window: Window, workers: int) -> int:

@@ -209,11 +209,11 @@ class Seat:
 
     def compute(self, claim: Claim) -> Made | Outcome:
         """Run a claimed unit's query; what it made is to be passed to :meth:`finish`."""
-        started = time.monotonic()
         holding: Holding | None = None
         try:
             job = self._bench.job(claim.run)
             session = self._session(job)
+            started = time.monotonic()
             timeout = job.options.get("timeout")
             holding = Holding(
                 claim,
@@ -231,7 +231,7 @@ class Seat:
             return self._end(claim, holding, error)
 
     def finish(self, made: Made) -> Outcome:
-        """Publish what a query made, and complete its unit; in any thread."""
+        """Publish what a query made, and complete its unit."""
         claim, job, size = made.holding.claim, made.job, 0
         try:
             if job.output is not None and made.staged is not None:

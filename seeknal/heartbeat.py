@@ -46,6 +46,11 @@ class Holding:
         """Whether the query ran out of time."""
         return self.interrupts > 0
 
+    def stop(self) -> None:
+        """Interrupt the query; one that has ended may have left its session to another."""
+        if not self.ended:
+            self.interrupt()
+
 
 class Heartbeat:
     """Renews every lease that this process holds, at a third of the lease.
@@ -98,8 +103,7 @@ class Heartbeat:
         """Interrupt every query that runs under a lease of this process."""
         with self._lock:
             for holding in self._held:
-                if not holding.ended:
-                    holding.interrupt()
+                holding.stop()
 
     def release(self) -> None:
         """Hand back every lease that is held, without waiting for its query."""
@@ -148,7 +152,7 @@ class Heartbeat:
                 if holding.interrupts < _INTERRUPTS:
                     holding.interrupts += 1
                     holding.deadline = now + _APART
-                    holding.interrupt()
+                    holding.stop()
                     continue
                 holding.deadline = math.inf
                 holding.lost = True
@@ -175,5 +179,4 @@ class Heartbeat:
         with self._lock:
             if not kept and holding in self._held:
                 holding.lost = True
-                if not holding.ended:
-                    holding.interrupt()
+                holding.stop()

@@ -231,6 +231,11 @@ class Sandbox:
         """What each of a flow's files says of itself, by the key of their unit."""
         return {key: provenance.read(path)[what] for key, path in self.files(flow).items()}
 
+    def claimed(self, flow: str = "events_flow") -> list[str]:
+        """The keys of the units that have files, in the order in which they were claimed."""
+        tokens = {key: int(token) for key, token in self.told("seeknal_token", flow).items()}
+        return sorted(tokens, key=tokens.__getitem__)
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the input; ``$output`` is the output of ``events_flow``."""
         with duckdb.connect(str(self.root / "raw_events.duckdb"), read_only=True) as connection:

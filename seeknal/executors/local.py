@@ -39,7 +39,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._idle = threading.Event()
         self._broken: BaseException | None = None
         self._threads: list[threading.Thread] = []
-        self._queries, self._most = workers, workers * (2 if overlap else 1)
+        self._workers, self._overlap = workers, overlap
         # Whoever has taken one may claim a unit and run its query.
         self._slots: SimpleQueue[None] = SimpleQueue()
         self._waiting = 0
@@ -47,9 +47,9 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._replaced: set[int] = set()
 
     def __enter__(self) -> LocalExecutor:
-        for _ in range(self._queries):
+        for _ in range(self._workers):
             self._slots.put(None)
-        for _ in range(self._most):
+        for _ in range(self._workers * (2 if self._overlap else 1)):
             self._start()
         return self
 
@@ -83,17 +83,16 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             self.wake()
         if self._broken is not None:
             raise self._broken
-        self._replace(self._bench.stuck)
+        self._replace_stuck()
         self._idle.wait(wait)
         self._idle.clear()
 
-    def _replace(self, stuck: frozenset[int]) -> None:
+    def _replace_stuck(self) -> None:
         """Have others work in the place of threads that their query does not let go."""
-        for thread in stuck - self._replaced:
-            with self._work:
-                if thread not in self._bench.stuck:
-                    continue  # its query has ended by now: it goes on
-                self._replaced.add(thread)
+        with self._work:  # under which a thread whose query has ended gives its slot back
+            stuck = self._bench.stuck - self._replaced
+            self._replaced |= stuck
+        for _ in stuck:
             self._start()
             self._slots.put(None)
 

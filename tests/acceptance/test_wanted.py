@@ -144,9 +144,7 @@ def test_what_failed_and_missing_selects_is_shown_before(days: Sandbox) -> None:
 
 def test_what_is_newest_goes_first_if_asked(days: Sandbox) -> None:
     days.call("run", "--backfill", "--newest-first", "--limit", "4", "--workers", "1")
-    tokens = {key: int(token) for key, token in days.told("seeknal_token").items()}
-    claimed = sorted(tokens, key=tokens.__getitem__)
-    assert [int(key[6:8]) for key in claimed] == [10, 9, 8, 7]
+    assert [int(key[6:8]) for key in days.claimed()] == [10, 9, 8, 7]
 
 
 # -- what fails ----------------------------------------------------------------------------------

@@ -23,19 +23,12 @@ from seeknal.resolve import load_job, prepare
 from seeknal.stores.owners import process_owner
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.tasks.duckdb import DuckDBTask
+from tests.silent import Silent
 from tests.waiting import passed, wait_until
 
 DAYS = 6
 NOW = 1_800_000_000.0
 SQL = "SELECT * FROM events WHERE event_time >= '__START__' AND event_time < '__END__'"
-
-
-class Silent:
-    def planned(self, *_: object) -> None: ...
-
-    def progress(self, *_: object) -> None: ...
-
-    def waiting(self, *_: object) -> None: ...
 
 
 class Disk:
