@@ -19,8 +19,8 @@ import duckdb
 import redis
 
 from seeknal.coordinator import Coordinator
+from seeknal.ending import MAX_ATTEMPTS
 from seeknal.engine.session import Engine
-from seeknal.execute import MAX_ATTEMPTS
 from seeknal.executors.celery import QUEUE, Message, Publisher, _Envelope, make_app
 from seeknal.executors.dispatch import CeleryExecutor, Dispatcher, slice_name
 from seeknal.flow import Flow, FlowInput, FlowOutput

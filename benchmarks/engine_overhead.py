@@ -52,9 +52,9 @@ def units(seconds: int, number: int, round_: int) -> Iterator[Unit]:
 def with_engine(session: Session, output: ParquetOutput, work: list[Unit]) -> None:
     for unit in work:
         staged = output.stage(unit, 5)
-        with output.discarding(staged):
-            session.copy(render(session.query, unit), staged, metadata(unit))
-            output.publish(staged, unit, token=5)
+        session.copy(render(session.query, unit), staged, metadata(unit))
+        output.make_durable(staged, unit)
+        output.sync(output.replace(staged, unit, 5))
 
 
 def bare(cursor: duckdb.DuckDBPyConnection, root: Path, sql: str, work: list[Unit]) -> None:

@@ -26,7 +26,6 @@ from demo.flights import SQL, load_flights
 from seeknal.coordinator import Coordinator
 from seeknal.engine.render import render
 from seeknal.engine.session import Engine
-from seeknal.execute import Workbench
 from seeknal.executors.local import LocalExecutor
 from seeknal.feed import planned_units
 from seeknal.flow import Flow, FlowInput, FlowOutput
@@ -36,6 +35,7 @@ from seeknal.resolve import Prepared, load_job, prepare
 from seeknal.stores.owners import process_owner
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.tasks.duckdb import DuckDBTask
+from seeknal.workbench import Workbench
 from tests.silent import Silent
 
 NOW = 1_700_000_000.0

@@ -18,25 +18,15 @@ _APART: Final = 1.0
 
 
 class Holding:
-    """A claim that a heartbeat keeps alive, and how to interrupt its query.
+    """A claim that a heartbeat keeps alive, and how to interrupt its query once it has begun."""
 
-    After ``timeout`` seconds (None: never) the query is interrupted. Where that does not stop it,
-    ``give_up`` is called, once and in a thread of its own.
-    """
-
-    def __init__(
-        self,
-        claim: Claim,
-        interrupt: Callable[[], None],
-        timeout: float | None = None,
-        give_up: Callable[[], object] = lambda: None,
-    ) -> None:
+    def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self.interrupt = interrupt
-        self.give_up = give_up
-        self.timeout = timeout
-        self.deadline = math.inf if timeout is None else time.monotonic() + timeout
-        self.thread = threading.get_ident()
+        self.interrupt: Callable[[], None] | None = None
+        self.give_up: Callable[[], object] | None = None
+        self.timeout: float | None = None
+        self.deadline = math.inf
+        self.thread = 0
         self.interrupts = 0
         self.ended = False
         self.lost = False
@@ -48,7 +38,7 @@ class Holding:
 
     def stop(self) -> None:
         """Interrupt the query; one that has ended may have left its session to another."""
-        if not self.ended:
+        if self.interrupt is not None and not self.ended:
             self.interrupt()
 
 
@@ -70,15 +60,35 @@ class Heartbeat:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def hold(self, holding: Holding) -> None:
+    def hold(self, claim: Claim) -> Holding:
         """Keep a claim's lease alive from now on, until it is dropped."""
+        holding = Holding(claim)
         with self._lock:
             self._held.add(holding)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
                 self._thread.start()
-            elif holding.deadline < self._wakes:
-                self._changed.notify()
+        return holding
+
+    def query_begins(
+        self,
+        holding: Holding,
+        interrupt: Callable[[], None],
+        timeout: float | None = None,
+        give_up: Callable[[], object] | None = None,
+    ) -> None:
+        """Note how the query of this thread is interrupted.
+
+        After ``timeout`` seconds (None: never) it is. Where that does not stop it, ``give_up`` is
+        called, once and in a thread of its own.
+        """
+        with self._lock:
+            holding.thread = threading.get_ident()
+            holding.interrupt, holding.give_up = interrupt, give_up
+            if timeout is not None:
+                holding.timeout, holding.deadline = timeout, time.monotonic() + timeout
+                if holding.deadline < self._wakes:
+                    self._changed.notify()
 
     def query_ended(self, holding: Holding) -> None:
         """Note that what comes now is not timed, and that there is nothing to interrupt."""
@@ -163,7 +173,8 @@ class Heartbeat:
     def _give_up(self, holding: Holding) -> None:
         """End an attempt without its query; in a thread of its own, as the store may keep it."""
         try:
-            holding.give_up()
+            if holding.give_up is not None:
+                holding.give_up()
         finally:
             with self._lock:
                 if holding in self._held and not holding.ended:

@@ -12,12 +12,12 @@ from seeknal.engine.extent import extent, values
 from seeknal.engine.session import Engine
 from seeknal.engine.source import Query, Source
 from seeknal.errors import ConfigError, UsageError
-from seeknal.execute import Job
 from seeknal.flow import Flow
 from seeknal.outputs.parquet import RESERVED_COLUMNS, ParquetOutput
 from seeknal.plan import Data, Plan, Taken, Window, make_plan
 from seeknal.project import Project
 from seeknal.stores.base import Store
+from seeknal.workbench import Job
 from seeknal.workflow.instants import parse_instant
 from seeknal.workflow.partitions import partition_of
 from seeknal.workflow.schedule import Schedule

@@ -14,8 +14,8 @@ from typing import Any, Final
 from celery.utils.log import get_logger
 from celery.worker import state
 
-from seeknal.execute import Outcome
 from seeknal.executors.celery import QUEUE, UNIT_TASK
+from seeknal.workbench import Outcome
 from seeknal.workflow.units import Unit
 from worker.desk import member
 from worker.meters import Meters

@@ -18,7 +18,7 @@ from seeknal.engine.machine import Usage
 from seeknal.engine.session import Engine
 from seeknal.engine.session import Settings as EngineSettings
 from seeknal.errors import DataUnavailableError, SeeknalError
-from seeknal.execute import Job, Outcome, Seat, Workbench
+from seeknal.execute import Seat
 from seeknal.executors.celery import Publisher
 from seeknal.executors.dispatch import Dispatcher
 from seeknal.flow import Flow
@@ -28,6 +28,7 @@ from seeknal.resolve import load_job, prepare
 from seeknal.stores.redis import RedisStore
 from seeknal.stores.redis_fleet import Due
 from seeknal.stores.redis_worker import Refusal
+from seeknal.workbench import Job, Outcome, Workbench
 from seeknal.workflow.state import Run
 from worker.slate import Slate
 
@@ -57,7 +58,7 @@ class _Project:
         """Return this thread's place."""
         seat = self.seats.get(threading.get_ident())
         if seat is None:
-            seat = self.seats[threading.get_ident()] = Seat(self.bench, self.bench.worker)
+            seat = self.seats[threading.get_ident()] = Seat(self.bench)
         return seat
 
     def tidy(self) -> None:

@@ -16,8 +16,8 @@ from typing import Any, Final
 from celery import signals
 from celery.utils.log import get_logger
 
+from seeknal.ending import BACKOFF, backoff
 from seeknal.errors import SeeknalError
-from seeknal.execute import BACKOFF, backoff
 from seeknal.executors.celery import Publisher
 from seeknal.executors.dispatch import SWEEP, Dispatcher
 from seeknal.stores.redis import RedisStore

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Info, Proce
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from seeknal.execute import Outcome
 from seeknal.exposition import Exposition, by_state
+from seeknal.workbench import Outcome
 from seeknal.workflow.state import RunStatus
 from worker.crew import ENDS, STATES, Crew
 from worker.observer import Observer, Reader, Reading

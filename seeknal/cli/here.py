@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from seeknal.cli.interrupts import Interrupts
 from seeknal.cli.workspace import Workspace
 from seeknal.engine.machine import processors
-from seeknal.execute import Workbench
 from seeknal.executors.local import LocalExecutor
 from seeknal.resolve import load_job
 from seeknal.stores.owners import process_owner
+from seeknal.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True)

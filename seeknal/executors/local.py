@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
-from queue import SimpleQueue
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 
-from seeknal.execute import Outcome, Seat, Workbench
+from seeknal.execute import Seat
+from seeknal.executors.results import Results
+from seeknal.executors.stock import Stock
 from seeknal.feed import top_up
+from seeknal.finish import finish
 from seeknal.stores.base import Store
+from seeknal.workbench import Made, Workbench
 
 # How long an idle thread waits before it asks the store again: another process may have fed,
 # failed or died meanwhile, and nothing would tell us.
@@ -17,12 +21,11 @@ _STOPPING = 0.5
 
 
 class LocalExecutor(AbstractContextManager["LocalExecutor"]):
-    """Threads that claim and execute units of any active run of the store.
+    """Threads that execute units of any active run of the store.
 
     Like any worker they take what is ready, whoever planned it: processes that share a project
-    share its work. Only ``workers`` queries run at once. With ``overlap`` there are twice as many
-    threads, so that the next query runs while a result is being published, which is waiting for
-    the disk.
+    share its work. ``workers`` threads run a query each. With ``overlap`` as many others publish
+    and complete what those make, so that the next query runs meanwhile.
 
     Entering starts the threads; leaving stops the claims, interrupts the queries that run, hands
     their units back and waits for the threads, but not for those whose query ignores its
@@ -38,19 +41,19 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._work = threading.Condition()
         self._idle = threading.Event()
         self._broken: BaseException | None = None
-        self._threads: list[threading.Thread] = []
         self._workers, self._overlap = workers, overlap
-        # Whoever has taken one may claim a unit and run its query.
-        self._slots: SimpleQueue[None] = SimpleQueue()
-        self._waiting = 0
+        self._threads: list[threading.Thread] = []
+        self._finishers: list[threading.Thread] = []
+        self._stock = Stock(bench, workers)
+        self._results = Results()
         # Threads in whose place others work, because a query does not let them go.
         self._replaced: set[int] = set()
 
     def __enter__(self) -> LocalExecutor:
         for _ in range(self._workers):
-            self._slots.put(None)
-        for _ in range(self._workers * (2 if self._overlap else 1)):
-            self._start()
+            self._start(self._threads, self._query)
+            if self._overlap:
+                self._start(self._finishers, self._finish)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,13 +63,15 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         """Stop claiming, interrupt what runs, hand it back, and wait for the threads."""
         self._stop.set()
         self.wake()
-        for _ in self._threads:
-            self._slots.put(None)
         for thread in self._threads:
             while thread.is_alive() and thread.ident not in self._bench.stuck:
                 # Again and again: a query that was only about to start would have missed it.
                 self._bench.interrupt()
                 thread.join(_STOPPING)
+        self._results.close()
+        for thread in self._finishers:
+            thread.join()
+        self._stock.hand_back()
 
     def wake(self) -> None:
         """Tell idle threads that there is something to claim."""
@@ -84,59 +89,63 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         if self._broken is not None:
             raise self._broken
         self._replace_stuck()
+        self._stock.hand_back(only_stale=True)
         self._idle.wait(wait)
         self._idle.clear()
 
     def _replace_stuck(self) -> None:
         """Have others work in the place of threads that their query does not let go."""
-        with self._work:  # under which a thread whose query has ended gives its slot back
-            stuck = self._bench.stuck - self._replaced
-            self._replaced |= stuck
+        stuck = self._bench.stuck - self._replaced
+        self._replaced |= stuck
         for _ in stuck:
-            self._start()
-            self._slots.put(None)
+            self._start(self._threads, self._query)
 
-    def _start(self) -> None:
-        number = len(self._threads)
-        thread = threading.Thread(
-            target=self._loop, args=(number,), name=f"seeknal-{number}", daemon=True
-        )
-        self._threads.append(thread)
+    def _start(self, threads: list[threading.Thread], work: Callable[[], None]) -> None:
+        name = f"seeknal-{work.__name__.strip('_')}-{len(threads)}"
+        thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+        threads.append(thread)
         thread.start()
 
-    def _loop(self, number: int) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            with self._bench.seat(f"{number}") as seat:
-                while not self._stop.is_set() and threading.get_ident() not in self._replaced:
-                    self._step(seat)
+            work()
         except BaseException as error:
             self._broken = error
             self._stop.set()
+            self._results.close()
+
+    def _query(self) -> None:
+        """Run queries, until it is time to stop or another thread has taken this one's place."""
+        me = threading.get_ident()
+        try:
+            with closing(Seat(self._bench)) as seat:
+                while not self._stop.is_set() and me not in self._replaced:
+                    self._step(seat)
         finally:
-            self._replaced.discard(threading.get_ident())  # a number may be given again
+            self._replaced.discard(me)  # a number may be given again
 
     def _step(self, seat: Seat) -> None:
-        self._slots.get()
-        try:
-            claim = None if self._stop.is_set() else seat.claim()
-            made = seat.compute(claim) if claim else None
-        finally:
-            with self._work:
-                if threading.get_ident() not in self._replaced:
-                    self._slots.put(None)
-        if made is None:
+        holding = self._stock.take()
+        if holding is None:
             self._wait()
             return
-        if not isinstance(made, Outcome):
-            seat.finish(made)
-        if self._waiting:
-            with self._work:
-                self._work.notify()  # a cap may have let nobody claim until now
+        made = seat.compute(holding)
+        if not isinstance(made, Made):
+            return
+        self._stock.took(made.seconds)
+        if self._overlap:
+            self._results.put(made)
+        else:
+            finish(self._bench, [made])
+
+    def _finish(self) -> None:
+        """Publish and complete what queries make, until no more comes."""
+        while (made := self._results.take()) is not None:
+            finish(self._bench, made)
+            self.wake()  # a cap may have let nobody claim until now
 
     def _wait(self) -> None:
         self._idle.set()
-        with self._work:
+        with self._results.idle(), self._work:
             if not self._stop.is_set():
-                self._waiting += 1
                 self._work.wait(_IDLE)
-                self._waiting -= 1

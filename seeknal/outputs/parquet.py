@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -64,42 +64,43 @@ class ParquetOutput:
             self._make(self._staging)
         return self._staging / staging.name(token)
 
-    def publish(
-        self, staged: Path, unit: Unit, *, token: int, fence: Callable[[], object] | None = None
-    ) -> int:
-        """Make a staged file durable and put it in place of the unit's previous one, in one step.
+    def make_durable(self, staged: Path, unit: Unit) -> int:
+        """Bring a staged file to the disk, and make the directory that it is for.
 
         Returns its size in bytes.
+        """
+        directory, name = self._place(unit)
+        with durable.explained(directory / name):
+            size = durable.sync_file(staged)
+            self._make(directory)
+        return size
 
-        ``fence`` is called last but for the replacement, and refuses by raising. So does a
-        published file of a greater token. Between that look and the rename a worker that was
-        paused exactly there can still replace its successor's file: that is the only window.
+    def replace(self, staged: Path, unit: Unit, token: int) -> Path:
+        """Put a durable file in place of the unit's previous one, in one step.
+
+        Returns the directory, whose names are to be made durable (:meth:`sync`). A published file
+        of a greater token stays. Between that look and the rename a worker that was paused exactly
+        there can still replace its successor's file: that is the only window.
 
         Raises:
             LeaseLostError: what is published carries a greater token.
         """
         directory, name = self._place(unit)
         target = directory / name
-        with durable.explained(target):
-            size = durable.sync_file(staged)
-            self._make(directory)
-        if fence is not None:
-            fence()
         self._refuse_older(target, token)
         with durable.explained(target):
             staged.replace(target)
-            durable.sync_directory(directory)
-        return size
+        return directory
 
-    @contextmanager
-    def discarding(self, staged: Path) -> Iterator[None]:
-        """Remove a staged file, if it is still there, when the block raises."""
-        try:
-            yield
-        except BaseException:
-            with durable.explained(staged):
-                staged.unlink(missing_ok=True)
-            raise
+    def sync(self, directory: Path) -> None:
+        """Make the names in a directory durable."""
+        with durable.explained(directory):
+            durable.sync_directory(directory)
+
+    def discard(self, staged: Path) -> None:
+        """Remove a staged file, if it is there; one that cannot be removed is swept later."""
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)
 
     def remove(self, units: Iterable[Unit], *, token: int | None = None) -> None:
         """Remove the published files of units whose shape has been superseded.
@@ -116,8 +117,7 @@ class ParquetOutput:
                     path.unlink(missing_ok=True)
                     changed.add(path.parent)
         for directory in changed:
-            with durable.explained(directory):
-                durable.sync_directory(directory)
+            self.sync(directory)
 
     def sweep(self, now: float | None = None, dead_after: float = staging.DEAD_AFTER) -> int:
         """Remove what dead attempts left in staging and return how many files that was.

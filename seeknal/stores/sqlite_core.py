@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -79,6 +80,10 @@ class Core:
     def close(self) -> None:
         """Close the file; later calls raise StoreError."""
         self._db.close()
+
+    def together(self) -> AbstractContextManager[None]:
+        """Make what this thread asks for within the block one transaction."""
+        return self._db.together()
 
     def verify(self) -> None:
         """Read the whole file.

@@ -34,6 +34,8 @@ class Database:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = self._open()
         self._pid = os.getpid()
+        # The thread whose transactions are parts of one.
+        self._together = 0
         self._inherited: list[sqlite3.Connection | None] = []
 
     def close(self) -> None:
@@ -51,6 +53,20 @@ class Database:
         """Run the block on one snapshot, which no writer blocks or is blocked by."""
         return self._transaction("BEGIN")
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run what this thread writes within the block in one transaction.
+
+        Each is a part of its own: one that raises is undone, and with it what the block leaves
+        by raising.
+        """
+        with self.write():
+            self._together = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._together = 0
+
     def verify(self) -> None:
         """Read the whole file.
 
@@ -66,6 +82,10 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         if self._pid != os.getpid():
             self._reopen()
+        if self._together == threading.get_ident() and self._connection is not None:
+            with _part(self._connection):
+                yield self._connection
+            return
         with self._lock, Explained(_explain, self.path):
             connection = self._connection
             if connection is None:
@@ -83,6 +103,7 @@ class Database:
         """Open anew after a fork, where neither the lock nor the connection may be used."""
         self._inherited.append(self._connection)
         self._lock = threading.Lock()
+        self._together = 0
         self._connection = self._open()
         self._pid = os.getpid()
 
@@ -108,6 +129,20 @@ class Database:
                 connection.close()
                 raise
             return connection
+
+
+@contextmanager
+def _part(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block as a part of a transaction; one that raises is undone alone."""
+    connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        with suppress(sqlite3.Error):  # a full disk has undone all of it already
+            connection.execute("ROLLBACK TO part")
+            connection.execute("RELEASE part")
+        raise
+    connection.execute("RELEASE part")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -352,7 +352,7 @@ def test_pending_is_what_a_backfill_then_runs(
     sandbox: Sandbox, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(seed)
-    monkeypatch.setattr("seeknal.execute.BACKOFF", 0.01)
+    monkeypatch.setattr("seeknal.ending.BACKOFF", 0.01)
     sandbox.declare(data_lag=chance.choice(("0s", "2d")))
     sandbox.events("2024-01-01", 40 * 4, "6 hours", table="stored")
     for _ in range(5):

@@ -88,7 +88,7 @@ def test_what_is_taken_back_beside_the_window_is_said(sandbox: Sandbox) -> None:
 def quick(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox whose commands are called in this process."""
     monkeypatch.setattr(sandbox, "seeknal", sandbox.call)
-    monkeypatch.setattr("seeknal.execute.BACKOFF", 0.01)
+    monkeypatch.setattr("seeknal.ending.BACKOFF", 0.01)
     return sandbox
 
 

@@ -44,7 +44,7 @@ def _stop_at(moment: str) -> None:
     elif moment == "after the fence":
         setattr(ParquetOutput, "_refuse_older", _before(ParquetOutput._refuse_older))  # noqa: B010
     elif moment == "after publishing":
-        setattr(ParquetOutput, "publish", _after(ParquetOutput.publish))  # noqa: B010
+        setattr(ParquetOutput, "sync", _after(ParquetOutput.sync))  # noqa: B010
     else:
         raise ValueError(moment)
 

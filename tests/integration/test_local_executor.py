@@ -1,4 +1,4 @@
-"""Threads of one process: the next query runs while a result is being published."""
+"""Threads of one process: the next queries run while results are being published."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from seeknal.coordinator import Coordinator, Report
 from seeknal.engine.session import Engine, Session
-from seeknal.execute import Workbench
 from seeknal.executors.local import LocalExecutor
+from seeknal.finish import finish
 from seeknal.flow import Flow, FlowInput
 from seeknal.outputs import durable
 from seeknal.plan import Window
@@ -23,10 +23,12 @@ from seeknal.resolve import load_job, prepare
 from seeknal.stores.owners import process_owner
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.tasks.duckdb import DuckDBTask
+from seeknal.workbench import Workbench
 from tests.silent import Silent
 from tests.waiting import passed, wait_until
 
 DAYS = 6
+BATCH = 16
 NOW = 1_800_000_000.0
 SQL = "SELECT * FROM events WHERE event_time >= '__START__' AND event_time < '__END__'"
 
@@ -34,7 +36,7 @@ SQL = "SELECT * FROM events WHERE event_time >= '__START__' AND event_time < '__
 class Disk:
     """A disk whose syncs wait until it is let go, and queries that are counted meanwhile."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, query_takes: float = 0.0) -> None:
         self.free = threading.Event()
         self.syncing = self.queries = self.at_once = self.most = 0
         self.lock = threading.Lock()
@@ -50,6 +52,7 @@ class Disk:
                 self.queries += 1
                 self.at_once += 1
                 self.most = max(self.most, self.at_once)
+            wait_until("the query has its time", passed(query_takes))
             try:
                 return copy(session, *args)
             finally:
@@ -59,16 +62,22 @@ class Disk:
         monkeypatch.setattr(durable, "sync_file", slow)
         monkeypatch.setattr(Session, "copy", counted)
 
+    def still(self) -> bool:
+        """Whether no query begins for a while."""
+        before = self.queries
+        wait_until("a while has passed", passed(0.5))
+        return self.queries == before
+
 
 @contextmanager
 def backfill(
-    folder: Path, workers: int, overlap: bool = True, **options: Any
+    folder: Path, workers: int, overlap: bool = True, days: int = DAYS, **options: Any
 ) -> Iterator[list[Report]]:
     """Run a backfill of so many days in a thread within the block; its report comes at the end."""
     with duckdb.connect(str(folder / "raw.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE events AS SELECT event_time FROM range("
-            f"TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-0{DAYS + 1}', INTERVAL 1 HOUR"
+            f"TIMESTAMP '2024-01-01', DATE '2024-01-01' + {days}, INTERVAL 1 HOUR"
             ") t(event_time)"
         )
     project = Project(name="local").get_or_create(folder)
@@ -101,16 +110,35 @@ def backfill(
     assert not thread.is_alive()
 
 
-def test_the_next_query_runs_while_a_result_is_published_and_no_other_one(
+def test_queries_run_while_results_are_published_but_not_far_ahead_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch)
-    with backfill(tmp_path, workers=1) as reports:
-        wait_until("two results wait for the disk", lambda: disk.syncing == 2)
-        assert disk.queries == 2, "nobody is ahead by more"
+    with backfill(tmp_path, workers=1, days=100) as reports:
+        wait_until("a result waits for the disk", lambda: disk.syncing == 1)
+        wait_until("queries wait for it as well", disk.still)
+        assert 2 <= disk.queries <= 2 * BATCH + 1
         disk.free.set()
     assert reports[0].complete
-    assert (disk.queries, disk.most) == (DAYS, 1)
+    assert (disk.queries, disk.most) == (100, 1)
+
+
+def test_units_that_are_slow_are_published_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, query_takes=0.15)
+    disk.free.set()
+    batches: list[int] = []
+
+    def counted(bench: Workbench, made: list[Any]) -> list[Any]:
+        batches.append(len(made))
+        return finish(bench, made)
+
+    monkeypatch.setattr("seeknal.executors.local.finish", counted)
+    with backfill(tmp_path, workers=1) as reports:
+        pass
+    assert reports[0].complete
+    assert batches == [1] * DAYS
 
 
 def test_a_cap_counts_what_is_being_published(

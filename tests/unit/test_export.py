@@ -30,6 +30,7 @@ from tests.contract.building import (
     value,
 )
 from tests.contract.harness import Clock
+from tests.publishing import publish_staged
 
 NOW = 1_700_000_000.0
 
@@ -87,8 +88,7 @@ def publish(output: ParquetOutput, claim: Claim, **more: str) -> Path:
             f"COPY (SELECT * FROM range(3)) TO {text(str(staged))} "
             f"(FORMAT parquet, KV_METADATA {{{pairs}}})"
         )
-    output.publish(staged, claim.unit, token=claim.token)
-    return output.path(claim.unit)
+    return publish_staged(output, staged, claim.unit, claim.token)
 
 
 def forget_events(store: SQLiteStore, run: str) -> None:

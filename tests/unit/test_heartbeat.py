@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
@@ -46,8 +46,7 @@ class Kind:
 def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
     store, interrupted = Odd(), threading.Event()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
-    holding = Holding(claim(), interrupted.set)
-    with held(heartbeat, holding):
+    with held(heartbeat, interrupted.set) as holding:
         wait_until("the refusal is heard", interrupted.is_set)
         assert holding.lost
     assert store.asked >= 3
@@ -57,10 +56,10 @@ def test_a_renewal_that_fails_oddly_is_tried_again() -> None:
 def test_it_goes_on_when_nothing_is_held_for_a_while() -> None:
     store = Kind()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
-    with held(heartbeat, Holding(claim(), lambda: None)):
+    with held(heartbeat):
         pass
     wait_until("several beats have passed", passed(5 * LEASE))
-    with held(heartbeat, Holding(claim(), lambda: None)):
+    with held(heartbeat):
         wait_until("it is renewed", lambda: store.asked > 1)
     heartbeat.close()
 
@@ -69,9 +68,9 @@ def test_only_what_is_late_is_interrupted_long_before_renewals_are_due() -> None
     heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
     slow, quick, timeless = (threading.Event() for _ in range(3))
     with (
-        held(heartbeat, Holding(claim(), timeless.set)),
-        held(heartbeat, Holding(claim(), quick.set, timeout=60.0)),
-        held(heartbeat, late := Holding(claim(), slow.set, timeout=0.2)),
+        held(heartbeat, timeless.set),
+        held(heartbeat, quick.set, 60.0),
+        held(heartbeat, slow.set, 0.2) as late,
     ):
         wait_until("the slow one is interrupted", slow.is_set, 5)
         assert late.late
@@ -84,11 +83,11 @@ def test_only_what_is_late_is_interrupted_long_before_renewals_are_due() -> None
 def test_what_ends_in_time_is_left_alone_after_it() -> None:
     heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
     interrupted = threading.Event()
-    with held(heartbeat, Holding(claim(), lambda: None)):
-        with held(heartbeat, holding := Holding(claim(), interrupted.set, timeout=0.1)):
+    with held(heartbeat):
+        with held(heartbeat, interrupted.set, 0.1) as holding:
             heartbeat.query_ended(holding)
             wait_until("its time has passed", passed(0.3))
-        with held(heartbeat, Holding(claim(), interrupted.set, timeout=0.1)):
+        with held(heartbeat, interrupted.set, 0.1):
             pass
         wait_until("its time has passed", passed(0.3))
     assert not interrupted.is_set()
@@ -103,8 +102,8 @@ def test_a_deaf_query_is_given_up_without_holding_up_renewals(
     heartbeat = Heartbeat(cast(Store, store), LEASE)
     interrupts: list[int] = []
     store_answers = threading.Event()
-    deaf = Holding(claim(), lambda: interrupts.append(1), 0.05, store_answers.wait)
-    with held(heartbeat, Holding(claim(), lambda: None)), held(heartbeat, deaf):
+    deaf_query = held(heartbeat, lambda: interrupts.append(1), 0.05, store_answers.wait)
+    with held(heartbeat), deaf_query as deaf:
         wait_until("it is given up", lambda: deaf.lost)
         assert len(interrupts) == 4
         asked = store.asked
@@ -119,8 +118,7 @@ def test_a_deaf_query_is_given_up_without_holding_up_renewals(
 def test_what_is_published_is_not_interrupted_but_its_lease_may_be_lost() -> None:
     store, interrupted = Odd(), threading.Event()
     heartbeat = Heartbeat(cast(Store, store), LEASE)
-    holding = Holding(claim(), interrupted.set)
-    with held(heartbeat, holding):
+    with held(heartbeat, interrupted.set) as holding:
         heartbeat.query_ended(holding)
         heartbeat.interrupt()
         wait_until("the refusal is heard", lambda: holding.lost)
@@ -129,10 +127,16 @@ def test_what_is_published_is_not_interrupted_but_its_lease_may_be_lost() -> Non
 
 
 @contextmanager
-def held(heartbeat: Heartbeat, holding: Holding) -> Iterator[None]:
-    heartbeat.hold(holding)
+def held(
+    heartbeat: Heartbeat,
+    interrupt: Callable[[], None] = lambda: None,
+    timeout: float | None = None,
+    give_up: Callable[[], object] | None = None,
+) -> Iterator[Holding]:
+    holding = heartbeat.hold(claim())
+    heartbeat.query_begins(holding, interrupt, timeout, give_up)
     try:
-        yield
+        yield holding
     finally:
         heartbeat.drop(holding)
 

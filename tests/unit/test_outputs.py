@@ -19,6 +19,7 @@ from seeknal.errors import LeaseLostError, OutputError
 from seeknal.outputs import durable, staging
 from seeknal.outputs.parquet import RESERVED_COLUMNS, ParquetOutput
 from seeknal.workflow.units import Unit, parse_stamp
+from tests.publishing import publish_staged
 
 DAY = Unit("f", parse_stamp("20240103T000000Z"), parse_stamp("20240104T000000Z"))
 NEXT = Unit("f", parse_stamp("20240104T000000Z"), parse_stamp("20240105T000000Z"))
@@ -41,8 +42,7 @@ def write(path: Path, value: object = 1, token: int | None = None) -> None:
 def publish(output: ParquetOutput, unit: Unit, token: int, value: object = 1) -> Path:
     staged = output.stage(unit, token)
     write(staged, value, token)
-    output.publish(staged, unit, token=token)
-    return output.path(unit)
+    return publish_staged(output, staged, unit, token)
 
 
 def read(root: Path, columns: str = "a") -> list[tuple[object, ...]]:
@@ -108,7 +108,7 @@ def test_a_column_of_a_reserved_name_is_shadowed(output: ParquetOutput) -> None:
         connection.execute(
             f"COPY (SELECT 'mine' AS interval_month, 1 AS month) TO '{staged}' (FORMAT parquet)"
         )
-    output.publish(staged, DAY, token=1)
+    publish_staged(output, staged, DAY, 1)
     assert read(output.root, "interval_month, month") == [("2024-01", 1)]
     assert "interval_month" in RESERVED_COLUMNS
 
@@ -153,10 +153,11 @@ def test_an_older_token_is_refused(output: ParquetOutput) -> None:
     publish(output, DAY, 9, "new")
     staged = output.stage(DAY, 8)
     write(staged, "old", 8)
-    refused = pytest.raises(LeaseLostError, match="token 9, ours is 8")
-    with refused, output.discarding(staged):
-        output.publish(staged, DAY, token=8)
+    with pytest.raises(LeaseLostError, match="token 9, ours is 8"):
+        publish_staged(output, staged, DAY, 8)
     assert read(output.root) == [("new",)]
+    output.discard(staged)
+    output.discard(staged)
     assert not staged.exists()
 
 
@@ -174,28 +175,6 @@ def test_what_carries_no_token_is_replaced(output: ParquetOutput, found: str) ->
             connection.execute(f"COPY (SELECT 1) TO '{target}' (FORMAT parquet, {kept})")
     publish(output, DAY, 1, 5)
     assert read(output.root) == [(5,)]
-
-
-def test_a_fence_refuses_before_anything_is_replaced(output: ParquetOutput) -> None:
-    publish(output, DAY, 1, "old")
-    staged = output.stage(DAY, 2)
-    write(staged, "new", 2)
-
-    def fence() -> None:
-        assert read(output.root) == [("old",)]
-        raise LeaseLostError("somebody else's")
-
-    with pytest.raises(LeaseLostError, match="somebody else's"):
-        output.publish(staged, DAY, token=2, fence=fence)
-    assert read(output.root) == [("old",)]
-
-
-def test_a_successor_that_publishes_during_the_fence_wins(output: ParquetOutput) -> None:
-    staged = output.stage(DAY, 2)
-    write(staged, "stale", 2)
-    with pytest.raises(LeaseLostError):
-        output.publish(staged, DAY, token=2, fence=lambda: publish(output, DAY, 3, "newer"))
-    assert read(output.root) == [("newer",)]
 
 
 def test_superseded_shapes_are_removed(output: ParquetOutput) -> None:
@@ -227,9 +206,9 @@ def test_durability_comes_in_order(output: ParquetOutput, monkeypatch: pytest.Mo
     staged = output.stage(DAY, 1)
     write(staged)
     steps.clear()
-    output.publish(staged, DAY, token=1, fence=lambda: steps.append("fence"))
+    publish_staged(output, staged, DAY, 1)
     month = output.path(DAY).parent.name
-    assert steps == ["file .part", f"dir {output.root.name}", "fence", "replace", f"dir {month}"]
+    assert steps == ["file .part", f"dir {output.root.name}", "replace", f"dir {month}"]
     steps.clear()
     publish(output, DAY, 1)
     assert steps == ["file .part", "replace", f"dir {month}"]
@@ -291,7 +270,7 @@ def test_what_the_file_system_refuses_is_told(
     write(staged)
     monkeypatch.setattr(durable, step, lambda _: refuse(number))
     with pytest.raises(OutputError, match=advice) as told:
-        output.publish(staged, DAY, token=1)
+        publish_staged(output, staged, DAY, 1)
     assert "\n" not in str(told.value)
     assert str(output.root) in str(told.value)
 
@@ -310,7 +289,7 @@ def test_a_directory_without_the_right_to_write(plain_folder: Path) -> None:
 
 def test_a_staged_file_that_vanished(output: ParquetOutput) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
-        output.publish(output.stage(DAY, 1), DAY, token=1)
+        publish_staged(output, output.stage(DAY, 1), DAY, 1)
     assert output.published(DAY) is None
 
 

@@ -283,3 +283,57 @@ def test_an_interrupted_verb_leaves_the_store_usable(
     assert store.state("f").completions == ()
     VERBS["mark"](store)
     assert len(store.state("f").completions) == 1
+
+
+def test_what_is_done_together_is_seen_at_once_or_never(path: Path) -> None:
+    store, other = SQLiteStore(path), SQLiteStore(path)
+    with store.together():
+        store.mark("f", [Completion(0, 10, Origin.MANUAL, "s", "")], [], CHANGE)
+        store.mark("g", [Completion(0, 10, Origin.MANUAL, "s", "")], [], CHANGE)
+        assert store.flows() == ["f", "g"]
+        assert other.flows() == []
+    assert other.flows() == ["f", "g"]
+    with pytest.raises(KeyboardInterrupt), store.together():
+        VERBS["mark"](store)
+        store.mark("h", [Completion(0, 10, Origin.MANUAL, "s", "")], [], CHANGE)
+        raise KeyboardInterrupt
+    assert store.flows() == ["f", "g"]
+    assert len(store.audit()) == 2
+
+
+def test_of_what_is_done_together_one_that_breaks_is_undone_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SQLiteStore(path)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with store.together():
+        store.mark("g", [Completion(0, 10, Origin.MANUAL, "s", "")], [], CHANGE)
+        monkeypatch.setattr(store, "_audit", broken)
+        with pytest.raises(ZeroDivisionError):
+            VERBS["mark"](store)
+        monkeypatch.undo()
+        store.mark("h", [Completion(0, 10, Origin.MANUAL, "s", "")], [], CHANGE)
+    assert store.flows() == ["g", "h"]
+
+
+def test_a_full_disk_undoes_all_that_was_done_together(path: Path) -> None:
+    filled(path)
+    store = SQLiteStore(path)
+    before = store.state("f"), store.flows()
+    pages = connection(store).execute("PRAGMA page_count").fetchone()[0]
+    connection(store).execute(f"PRAGMA max_page_count = {pages + 2}")
+    marks = [Completion(i * 20 + 5, i * 20 + 15, Origin.RUN, "s", "") for i in range(5000)]
+
+    def together() -> None:
+        with store.together():
+            store.mark("g", marks[:1], [], CHANGE)
+            store.mark("f", marks, [], CHANGE)
+
+    assert_refused(together, path, "full", "Free some space")
+    assert (store.state("f"), store.flows()) == before
+    connection(store).execute("PRAGMA max_page_count = 1000000")
+    together()
+    assert store.flows() == ["f", "g"]

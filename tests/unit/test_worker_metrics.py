@@ -12,8 +12,8 @@ from prometheus_client.openmetrics import exposition, parser
 
 from seeknal.engine.machine import Usage
 from seeknal.errors import StoreUnavailableError
-from seeknal.execute import Outcome
 from seeknal.stores.redis_worker import OpenRun
+from seeknal.workbench import Outcome
 from seeknal.workflow.state import Counts, RunStatus
 from tests.scraping import Scrape, assert_named_well
 from tests.waiting import wait_until

@@ -1,0 +1,161 @@
+"""The end of units whose queries are done: published, and complete. Many at once are cheaper."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seeknal.ending import end_attempt
+from seeknal.errors import LeaseLostError
+from seeknal.stores.base import NO_OVERLAP, Overlap
+from seeknal.workbench import Made, Outcome, Workbench
+from seeknal.workflow.intervals import IntervalSet
+from seeknal.workflow.schedule import Schedule
+from seeknal.workflow.state import UnitResult
+from seeknal.workflow.units import Unit
+
+
+def finish(bench: Workbench, made: Sequence[Made]) -> list[Outcome]:
+    """Publish what queries made, and complete their units.
+
+    Each takes the same steps, one after the other, and all take a step before any takes the
+    next: so that they share the transactions of the store, and the syncs of directories. What
+    one cannot do ends its attempt alone, but the store's own troubles are everybody's.
+    """
+    batch = _Batch(bench, made)
+    try:
+        batch.take_steps()
+    except BaseException:
+        for part in batch.parts:
+            bench.heartbeat.drop(part.holding)
+            part.discard()
+        raise
+    return [_end(bench, part) for part in batch.parts]
+
+
+def _end(bench: Workbench, part: _Part) -> Outcome:
+    if part.error is not None:
+        part.discard()
+        return end_attempt(bench, part.holding, part.error)
+    bench.heartbeat.drop(part.holding)
+    bench.lacks = ""
+    return Outcome.DONE
+
+
+class _Part:
+    """One result on its way."""
+
+    def __init__(self, made: Made) -> None:
+        self.made = made
+        self.holding, self.claim = made.holding, made.holding.claim
+        self.size = 0
+        self.overlap = NO_OVERLAP
+        self.directory: Path | None = None
+        self.error: Exception | None = None
+
+    def discard(self) -> None:
+        """Remove what is staged, unless it has been published."""
+        output, staged = self.made.job.output, self.made.staged
+        if output is not None and staged is not None and self.directory is None:
+            output.discard(staged)
+
+
+class _Batch:
+    """Results that are published and completed together."""
+
+    def __init__(self, bench: Workbench, made: Sequence[Made]) -> None:
+        self._bench, self._store = bench, bench.store
+        self.parts = [_Part(each) for each in made]
+        self._started = time.monotonic()
+        self._synced: set[Path] = set()
+
+    def take_steps(self) -> None:
+        """Bring each to its end, or to the error that ended it."""
+        self._each(self._make_durable)
+        self._together(self._fence)
+        self._each(self._replace)
+        self._each(self._sync_directory)
+        self._each(self._supersede)
+        self._together(self._complete)
+
+    def _each(self, step: Callable[[_Part], None]) -> None:
+        for part in self._going():
+            try:
+                step(part)
+            except Exception as error:
+                part.error = error
+
+    def _together(self, step: Callable[[_Part], None]) -> None:
+        """Take a step of the store with all in one transaction, which a refusal does not undo."""
+
+        def take() -> None:
+            with self._store.together():
+                for part in self._going():
+                    try:
+                        step(part)
+                    except LeaseLostError as error:
+                        part.error = error
+
+        try:
+            self._bench.insist(take)
+        except Exception as error:
+            for part in self._going():
+                part.error = error
+
+    def _going(self) -> list[_Part]:
+        return [part for part in self.parts if part.error is None]
+
+    def _make_durable(self, part: _Part) -> None:
+        output, staged = part.made.job.output, part.made.staged
+        if output is not None and staged is not None:
+            part.size = output.make_durable(staged, part.claim.unit)
+
+    def _fence(self, part: _Part) -> None:
+        if part.made.staged is not None:
+            part.overlap = self._store.prepare(part.claim)
+
+    def _replace(self, part: _Part) -> None:
+        output, staged = part.made.job.output, part.made.staged
+        if output is not None and staged is not None:
+            part.directory = output.replace(staged, part.claim.unit, part.claim.token)
+
+    def _sync_directory(self, part: _Part) -> None:
+        output, directory = part.made.job.output, part.directory
+        if output is not None and directory is not None and directory not in self._synced:
+            output.sync(directory)
+            self._synced.add(directory)
+
+    def _supersede(self, part: _Part) -> None:
+        output, claim = part.made.job.output, part.claim
+        if output is None or part.overlap == NO_OVERLAP:
+            return
+        cells, spill = superseded(claim.unit, part.overlap)
+        if spill:
+            self._bench.insist(lambda: self._store.forget(claim, spill))
+        if cells:
+            output.remove(cells, token=claim.token)
+
+    def _complete(self, part: _Part) -> None:
+        made = part.made
+        share = (time.monotonic() - self._started) / len(self.parts)
+        result = UnitResult(made.rows, part.size, made.seconds + share)
+        self._store.complete(part.claim, made.job.fingerprint, result)
+
+
+def superseded(unit: Unit, overlap: Overlap) -> tuple[list[Unit], IntervalSet]:
+    """Return the units of other shapes whose output a unit replaces, and what that takes back.
+
+    Taken back is the time beside the unit that was complete by that output, and by it alone:
+    output that was prepared and never completed may lie over others' that is.
+    """
+    cells = set(overlap.publishing)
+    spill = IntervalSet()
+    for completion in overlap.completions:
+        schedule = Schedule.parse(completion.schedule)
+        start = max(completion.start, schedule.floor(max(unit.start, completion.start)))
+        end = min(completion.end, schedule.ceil(min(unit.end, completion.end)))
+        cells.update(Unit(unit.flow, s, e) for s, e in schedule.intervals(start, end))
+        spill |= IntervalSet([(start, end)])
+    cells.discard(unit)
+    return sorted(cells), spill - IntervalSet([(unit.start, unit.end)])

@@ -1,0 +1,147 @@
+"""What waits to be published: for company, not for long, and for nobody who is idle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from seeknal.executors import results as module
+from seeknal.executors.results import Results
+from seeknal.workbench import Made
+from tests.waiting import passed, wait_until
+
+LONG = 600.0
+MANY = 16
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let results wait for others as good as for ever."""
+    monkeypatch.setattr(module, "_COMPANY", LONG)
+
+
+def made(number: int) -> Made:
+    return cast(Made, number)
+
+
+def take(results: Results) -> Any:
+    return results.take()
+
+
+@contextmanager
+def aside(work: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Do something in a thread within the block; what it returns comes into a list."""
+    returned: list[Any] = []
+    thread = threading.Thread(target=lambda: returned.append(work()), daemon=True)
+    thread.start()
+    yield returned
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_many_are_due_at_once() -> None:
+    results = Results()
+    for number in range(MANY):
+        results.put(made(number))
+    assert take(results) == list(range(MANY))
+
+
+def test_one_alone_is_due_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMPANY", 0.3)
+    results = Results()
+    started = time.monotonic()
+    with aside(results.take) as taken:
+        results.put(made(1))
+        results.put(made(2))
+        wait_until("they are due", lambda: taken)
+    assert taken == [[1, 2]]
+    assert time.monotonic() - started >= 0.3
+
+
+def test_whoever_is_idle_makes_them_due() -> None:
+    results = Results()
+    results.put(made(1))
+    with aside(results.take) as taken:
+        wait_until("a while has passed", passed(0.2))
+        assert taken == []
+        with results.idle():
+            wait_until("the one that waited is taken", lambda: taken == [[1]])
+            results.put(made(2))
+            assert take(results) == [2]
+    results.put(made(3))
+    with aside(results.take) as taken:
+        wait_until("a while has passed", passed(0.2))
+        assert taken == [], "nobody is idle any more"
+        results.close()
+    assert taken == [[3]]
+
+
+def test_nobody_gets_ahead_by_more_than_a_batch() -> None:
+    results = Results()
+    for number in range(MANY):
+        results.put(made(number))
+    with aside(lambda: results.put(made(MANY))) as put:
+        wait_until("a while has passed", passed(0.2))
+        assert put == []
+        assert take(results) == list(range(MANY))
+        wait_until("there is room", lambda: put)
+
+
+def test_nobody_gets_ahead_of_what_is_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMPANY", 0.1)
+    results = Results()
+    results.put(made(1))
+    wait_until("it is overdue", passed(0.2))
+    with aside(lambda: results.put(made(2))) as put:
+        wait_until("a while has passed", passed(0.2))
+        assert put == []
+        assert take(results) == [1]
+
+
+def test_closing_lets_nobody_wait() -> None:
+    results = Results()
+    for number in range(MANY):
+        results.put(made(number))
+    with aside(lambda: results.put(made(MANY))):
+        results.close()
+    assert take(results) == list(range(MANY))
+    assert take(results) == [MANY]
+    assert results.take() is None
+
+
+def test_whoever_waits_for_one_hears_of_the_end() -> None:
+    results = Results()
+    with aside(results.take) as taken:
+        results.close()
+    assert taken == [None]
+
+
+def test_all_are_taken_once_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMPANY", 0.001)
+    results, taken = Results(), list[Any]()
+    lock = threading.Lock()
+
+    def take_all() -> None:
+        while (batch := results.take()) is not None:
+            with lock:
+                taken.extend(batch)
+
+    def put(first: int) -> None:
+        for number in range(first, first + 500):
+            results.put(made(number))
+
+    takers = [threading.Thread(target=take_all) for _ in range(3)]
+    putters = [threading.Thread(target=put, args=(n * 500,)) for n in range(4)]
+    for thread in [*takers, *putters]:
+        thread.start()
+    for thread in putters:
+        thread.join(30)
+    results.close()
+    for thread in takers:
+        thread.join(30)
+    assert sorted(taken) == list(range(2000))
