@@ -17,7 +17,7 @@ from seeknal.errors import (
 )
 from seeknal.failing import pause_if_hopeless
 from seeknal.heartbeat import Holding
-from seeknal.workbench import Outcome, Workbench
+from seeknal.workbench import Broken, Outcome, Workbench
 from seeknal.workflow.durations import format_duration
 from seeknal.workflow.state import Claim
 
@@ -26,9 +26,9 @@ BACKOFF = 1.0
 _LONGEST_BACKOFF: Final = 600.0
 
 
-def end_attempt(bench: Workbench, holding: Holding, error: Exception) -> Outcome:
+def end_attempt(bench: Workbench, broken: Broken) -> Outcome:
     """Let go of a unit whose attempt an error broke off, and tell the store what became of it."""
-    claim = holding.claim
+    holding, error, claim = broken.holding, broken.error, broken.holding.claim
     bench.heartbeat.drop(holding)
     if isinstance(error, LeaseLostError) or holding.lost:
         return Outcome.LOST

@@ -13,7 +13,7 @@ from seeknal.errors import InterruptedRunError
 from seeknal.finish import finish
 from seeknal.heartbeat import Holding
 from seeknal.stores.refusals import lost
-from seeknal.workbench import Job, Made, Outcome, Workbench
+from seeknal.workbench import Broken, Job, Made, Outcome, Workbench
 from seeknal.workflow.state import Claim
 
 
@@ -33,10 +33,16 @@ class Seat:
     def execute(self, claim: Claim) -> Outcome:
         """Run a claimed unit to its end: completed, failed, or handed back."""
         made = self.compute(self._bench.heartbeat.hold(claim))
-        return made if isinstance(made, Outcome) else finish(self._bench, [made])[0]
+        if isinstance(made, Broken):
+            return end_attempt(self._bench, made)
+        return finish(self._bench, [made])[0]
 
-    def compute(self, holding: Holding) -> Made | Outcome:
-        """Run a unit's query; what it made is to be passed to :func:`seeknal.finish.finish`."""
+    def compute(self, holding: Holding) -> Made | Broken:
+        """Run a unit's query.
+
+        What it made is to be passed to :func:`seeknal.finish.finish`, what it did not to
+        :func:`seeknal.ending.end_attempt`.
+        """
         heartbeat, claim = self._bench.heartbeat, holding.claim
         try:
             job = self._bench.job(claim.run)
@@ -54,7 +60,7 @@ class Seat:
             heartbeat.query_ended(holding)
             return Made(job, holding, staged, rows, time.monotonic() - started)
         except Exception as error:
-            return end_attempt(self._bench, holding, error)
+            return Broken(holding, error)
         except BaseException:
             heartbeat.drop(holding)
             raise

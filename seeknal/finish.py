@@ -9,7 +9,7 @@ from pathlib import Path
 from seeknal.ending import end_attempt
 from seeknal.errors import LeaseLostError
 from seeknal.stores.base import NO_OVERLAP, Overlap
-from seeknal.workbench import Made, Outcome, Workbench
+from seeknal.workbench import Broken, Made, Outcome, Workbench
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import UnitResult
@@ -37,7 +37,7 @@ def finish(bench: Workbench, made: Sequence[Made]) -> list[Outcome]:
 def _end(bench: Workbench, part: _Part) -> Outcome:
     if part.error is not None:
         part.discard()
-        return end_attempt(bench, part.holding, part.error)
+        return end_attempt(bench, Broken(part.holding, part.error))
     bench.heartbeat.drop(part.holding)
     bench.lacks = ""
     return Outcome.DONE
@@ -97,6 +97,8 @@ class _Batch:
                     except LeaseLostError as error:
                         part.error = error
 
+        if not self._going():
+            return
         try:
             self._bench.insist(take)
         except Exception as error:

@@ -65,6 +65,14 @@ class Made:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An attempt that an error broke off; its end is still to be told to the store."""
+
+    holding: Holding
+    error: Exception
+
+
 class Workbench:
     """What the threads of one process share: the store, the engine, the heartbeat, the jobs.
 

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
+from seeknal.ending import end_attempt
 from seeknal.execute import Seat
 from seeknal.executors.results import Results
 from seeknal.executors.stock import Stock
 from seeknal.feed import top_up
 from seeknal.finish import finish
 from seeknal.stores.base import Store
-from seeknal.workbench import Made, Workbench
+from seeknal.workbench import Broken, Outcome, Workbench
+from seeknal.workflow.state import RunStatus
 
 # How long an idle thread waits before it asks the store again: another process may have fed,
 # failed or died meanwhile, and nothing would tell us.
@@ -130,13 +132,25 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             self._wait()
             return
         made = seat.compute(holding)
-        if not isinstance(made, Made):
+        if isinstance(made, Broken):
+            self._break_off(made)
             return
         self._stock.took(made.seconds)
         if self._overlap:
             self._results.put(made)
         else:
             finish(self._bench, [made])
+
+    def _break_off(self, broken: Broken) -> None:
+        """End an attempt, and claim no more of a run that does not go on after it.
+
+        What was made before it counts before it.
+        """
+        finish(self._bench, self._results.drain())
+        if end_attempt(self._bench, broken) is Outcome.FAILED:
+            run = self._bench.insist(lambda: self._store.run(broken.holding.claim.run))
+            if run is None or run.status is not RunStatus.ACTIVE:
+                self._stock.hand_back()
 
     def _finish(self) -> None:
         """Publish and complete what queries make, until no more comes."""

@@ -49,6 +49,14 @@ class Results:
             self._changed.notify_all()
             return due
 
+    def drain(self) -> list[Made]:
+        """Return what waits, due or not."""
+        with self._changed:
+            waiting = [made for _, made in self._waiting]
+            self._waiting.clear()
+            self._changed.notify_all()
+            return waiting
+
     @contextmanager
     def idle(self) -> Iterator[None]:
         """Let results wait for nothing within the block."""

@@ -71,7 +71,12 @@ class Disk:
 
 @contextmanager
 def backfill(
-    folder: Path, workers: int, overlap: bool = True, days: int = DAYS, **options: Any
+    folder: Path,
+    workers: int,
+    overlap: bool = True,
+    days: int = DAYS,
+    sql: str = SQL,
+    **options: Any,
 ) -> Iterator[list[Report]]:
     """Run a backfill of so many days in a thread within the block; its report comes at the end."""
     with duckdb.connect(str(folder / "raw.duckdb")) as connection:
@@ -84,7 +89,7 @@ def backfill(
     flow = Flow(
         name="events",
         input=FlowInput(kind="database", value="raw"),
-        tasks=[DuckDBTask().add_sql(SQL)],
+        tasks=[DuckDBTask().add_sql(sql)],
         schedule="@daily",
     )
     store, engine, reports = SQLiteStore(project.target / "state.db"), Engine(), []
@@ -139,6 +144,14 @@ def test_units_that_are_slow_are_published_one_by_one(
         pass
     assert reports[0].complete
     assert batches == [1] * DAYS
+
+
+def test_a_run_that_pauses_itself_leaves_what_was_claimed_ahead(tmp_path: Path) -> None:
+    sql = SQL.replace("*", "if(event_time = '2024-02-09', error('no sensor'), event_time) AS at")
+    with backfill(tmp_path, workers=1, days=100, sql=sql, stop_after=1, max_attempts=1) as reports:
+        pass
+    (counts,) = reports[0].counts
+    assert (counts.done, counts.failed, counts.running) == (39, 1, 0)
 
 
 def test_a_cap_counts_what_is_being_published(

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from seeknal import workbench
+from seeknal.ending import end_attempt
 from seeknal.engine.session import Engine
 from seeknal.engine.source import Query, Source
 from seeknal.errors import OutputError, StoreError, StoreUnavailableError
@@ -19,7 +20,7 @@ from seeknal.finish import finish
 from seeknal.outputs import durable
 from seeknal.outputs.parquet import ParquetOutput
 from seeknal.stores.sqlite import SQLiteStore
-from seeknal.workbench import Job, Made, Outcome, Workbench
+from seeknal.workbench import Broken, Job, Made, Outcome, Workbench
 from seeknal.workflow.state import RunStatus, UnitStatus
 from tests.contract.building import day, hour, launch
 
@@ -150,7 +151,9 @@ def test_a_lease_that_is_lost_before_the_query_spares_it(works: Works) -> None:
     launch(works.store, hour(0))
     (holding,) = works.bench.claim()
     holding.lost = True
-    assert works.seat.compute(holding) is Outcome.LOST
+    broken = works.seat.compute(holding)
+    assert isinstance(broken, Broken)
+    assert end_attempt(works.bench, broken) is Outcome.LOST
     assert not works.output.root.exists()
 
 

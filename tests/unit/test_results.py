@@ -114,6 +114,18 @@ def test_closing_lets_nobody_wait() -> None:
     assert results.take() is None
 
 
+def test_what_waits_can_be_taken_at_any_time() -> None:
+    results = Results()
+    for number in range(MANY):
+        results.put(made(number))
+    with aside(lambda: results.put(made(MANY))):
+        drained: Any = results.drain()
+        assert drained == list(range(MANY))
+    drained = results.drain()
+    assert drained == [MANY]
+    assert not results.drain()
+
+
 def test_whoever_waits_for_one_hears_of_the_end() -> None:
     results = Results()
     with aside(results.take) as taken:
