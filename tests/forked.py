@@ -74,8 +74,6 @@ def _become(
     time.tzset()
     warnings.resetwarnings()
     warnings.simplefilter("error")
-    # DuckDB looks for it at every turn, and who installs Seeknal alone has none.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
     sys.argv = command
     try:
         main()

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import duckdb
 
-from seeknal.engine import scratch
+from seeknal.engine import literals, scratch
 from seeknal.errors import OutputError
 
 _AT_ONCE = 500
-_ROWS = "SELECT file_name, num_rows FROM parquet_file_metadata(?::VARCHAR[])"
+_SAID = "SELECT file_name, decode(key), decode(value) FROM parquet_kv_metadata({})"
+_ROWS = "SELECT file_name, num_rows FROM parquet_file_metadata({})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,14 @@ def read(path: Path) -> dict[str, str]:
         OutputError: the file cannot be read, or is not Parquet.
     """
     try:
-        found = scratch.rows(
-            "SELECT decode(key), decode(value) FROM parquet_kv_metadata([?::VARCHAR])", [str(path)]
-        )
+        found = scratch.rows(_SAID.format(_files([path])))
     except duckdb.Error as error:
         path.stat()  # tells a missing file
         reason = str(error).split("\n", 1)[0].rstrip(".")
         raise OutputError(
             f"The output {path} cannot be read ({reason}); remove it and run its unit again."
         ) from None
-    return dict(found)
+    return {key: value for _, key, value in found}
 
 
 def read_many(paths: Iterable[Path]) -> Iterator[tuple[Path, dict[str, str] | OutputError]]:
@@ -68,7 +67,7 @@ def describe(paths: Iterable[Path]) -> Iterator[Published]:
     """Yield what there is to say of each file; those that are gone or broken are left out."""
     found = ((path, said) for path, said in read_many(paths) if not isinstance(said, OutputError))
     while some := dict(islice(found, _AT_ONCE)):
-        rows = dict(scratch.rows(_ROWS, [[str(path) for path in some]]))
+        rows = dict(scratch.rows(_ROWS.format(_files(some))))
         for path, said in some.items():
             with suppress(FileNotFoundError):
                 status = path.stat()
@@ -76,12 +75,13 @@ def describe(paths: Iterable[Path]) -> Iterator[Published]:
                 yield Published(path, said, count, status.st_size, status.st_mtime)
 
 
+def _files(paths: Iterable[Path]) -> str:
+    return literals.texts(tuple(str(path) for path in paths))
+
+
 def _read_some(paths: Sequence[Path]) -> list[tuple[Path, dict[str, str] | OutputError]]:
     found: dict[str, dict[str, str]] = {}
-    for name, key, value in scratch.rows(
-        "SELECT file_name, decode(key), decode(value) FROM parquet_kv_metadata(?::VARCHAR[])",
-        [[str(path) for path in paths]],
-    ):
+    for name, key, value in scratch.rows(_SAID.format(_files(paths))):
         found.setdefault(name, {})[key] = value
     return [(path, found.get(str(path), {})) for path in paths]
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from seeknal.engine import scratch
+from seeknal.engine import literals, scratch
 from seeknal.engine.statement import nodes, normal, require_select
 
 Tree = dict[str, Any]
@@ -99,7 +99,7 @@ def _value(item: Tree) -> Tree:
 def _text(item: Tree) -> str:
     select = {**normal(require_select("SELECT 1"))["node"], "select_list": [item]}
     text = json.dumps({"error": False, "statements": [{"node": select, "named_param_map": []}]})
-    sql: str = scratch.rows("SELECT json_deserialize_sql(?::JSON)", [text])[0][0]
+    sql: str = scratch.rows(f"SELECT json_deserialize_sql({literals.text(text)}::JSON)")[0][0]
     return sql.removeprefix("SELECT ")
 
 

@@ -11,10 +11,9 @@ import duckdb
 from seeknal.engine import literals, scratch
 from seeknal.engine.failures import failure
 
-# The places are numbered: counted, that of the target would come first.
 _COPY: Final = """
-COPY (SELECT * FROM read_json($1, columns = {{{columns}}}, format = 'newline_delimited'))
-TO $2 (FORMAT parquet)
+COPY (SELECT * FROM read_json({lines}, columns = {{{columns}}}, format = 'newline_delimited'))
+TO {target} (FORMAT parquet)
 """
 
 
@@ -28,6 +27,7 @@ def to_parquet(lines: Path, target: Path, columns: Mapping[str, str]) -> None:
     """
     typed = ", ".join(f"{literals.text(n)}: {literals.text(t)}" for n, t in columns.items())
     try:
-        scratch.rows(_COPY.format(columns=typed), [str(lines), str(target)])
+        files = {"lines": literals.text(str(lines)), "target": literals.text(str(target))}
+        scratch.rows(_COPY.format(columns=typed, **files))
     except duckdb.Error as error:
         raise failure(error, target=str(target)) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from seeknal.engine import scratch
+from seeknal.engine import literals, scratch
 from seeknal.engine.failures import failure
 from seeknal.engine.lexer import tokens
 from seeknal.errors import PermanentQueryError
@@ -69,7 +69,7 @@ def nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _tree(sql: str) -> dict[str, Any]:
-    answer = json.loads(scratch.rows("SELECT json_serialize_sql(?::VARCHAR)", [sql])[0][0])
+    answer = json.loads(scratch.rows(f"SELECT json_serialize_sql({literals.text(sql)})")[0][0])
     if answer["error"]:
         first = next((t.text for t in tokens(sql) if not t.is_blank), "nothing")
         raise PermanentQueryError(

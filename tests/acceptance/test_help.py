@@ -130,6 +130,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("command", ["run", "flows validate", "plan", "intervals show"])
+def test_commands_do_without_pandas_where_it_is_installed(sandbox: Sandbox, command: str) -> None:
+    imported = sandbox.root / "imported"
+    (sandbox.root / "pandas.py").write_text(f"open({str(imported)!r}, 'w')")
+    sandbox.events("2024-01-01", 48, "1 hour").declare().seeknal("run")
+    code = (
+        f"import sys, seeknal.cli.main as s; sys.argv = ['seeknal', *{command.split()}]; s.main()"
+    )
+    sandbox.python(code)
+    assert not imported.exists()
+
+
 def test_the_version_is_told_in_two_ways(sandbox: Sandbox) -> None:
     assert sandbox.seeknal("--version").lines == [f"seeknal {__version__}"]
     told = sandbox.seeknal("version")
