@@ -54,7 +54,8 @@ def with_engine(session: Session, output: ParquetOutput, work: list[Unit]) -> No
         staged = output.stage(unit, 5)
         session.copy(render(session.query, unit), staged, metadata(unit))
         output.make_durable(staged, unit)
-        output.sync(output.replace(staged, unit, 5))
+        output.replace(staged, unit, 5)
+        output.sync(output.path(unit).parent)
 
 
 def bare(cursor: duckdb.DuckDBPyConnection, root: Path, sql: str, work: list[Unit]) -> None:

@@ -36,21 +36,23 @@ def end_attempt(bench: Workbench, broken: Broken) -> Outcome:
         error = _late(holding)
     gone = isinstance(error, InterruptedRunError | StoreUnavailableError)
     if gone or bench.stopping.is_set():
-        return _release(bench, claim, Outcome.RELEASED)
+        release(bench, holding)
+        return Outcome.RELEASED
     if isinstance(error, DataUnavailableError) and bench.elsewhere is not None:
         bench.lacks = str(error)
         elsewhere = bench.elsewhere
         if bench.insist(lambda: elsewhere(claim)):
-            return _release(bench, claim, Outcome.UNSEEN)
-        _fail(bench, claim, error, final=True)
+            release(bench, holding)
+        else:
+            _fail(bench, claim, error, final=True)
         return Outcome.UNSEEN
     return _fail(bench, claim, error)
 
 
-def hand_back(bench: Workbench, holding: Holding) -> None:
-    """Let go of a unit that nobody has begun."""
+def release(bench: Workbench, holding: Holding) -> None:
+    """Let go of a unit; others may have it at once, and it costs no attempt."""
     bench.heartbeat.drop(holding)
-    _release(bench, holding.claim, Outcome.RELEASED)
+    bench.insist(lambda: bench.store.release(holding.claim))
 
 
 def give_up(bench: Workbench, holding: Holding) -> None:
@@ -62,11 +64,6 @@ def backoff(base: float, attempt: int) -> float:
     """Return the seconds to wait after the n-th failed attempt: doubling, half of it random."""
     longest = min(base * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
     return longest * random.uniform(0.5, 1.0)
-
-
-def _release(bench: Workbench, claim: Claim, outcome: Outcome) -> Outcome:
-    bench.insist(lambda: bench.store.release(claim))
-    return outcome
 
 
 def _fail(bench: Workbench, claim: Claim, error: Exception, *, final: bool = False) -> Outcome:

@@ -1,10 +1,9 @@
-"""One unit's execution: run its SQL, publish, complete. Every worker calls this."""
+"""One thread's part of the work: claimed units' queries. Every worker calls this."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from seeknal.ending import end_attempt, give_up
 from seeknal.engine.render import render
@@ -13,7 +12,7 @@ from seeknal.errors import InterruptedRunError
 from seeknal.finish import finish
 from seeknal.heartbeat import Holding
 from seeknal.stores.refusals import lost
-from seeknal.workbench import Broken, Job, Made, Outcome, Workbench
+from seeknal.workbench import Broken, Job, Kept, Made, Outcome, Workbench
 from seeknal.workflow.state import Claim
 
 
@@ -56,25 +55,26 @@ class Seat:
                 raise lost(claim)
             if self._bench.stopping.is_set():
                 raise InterruptedRunError("The run was asked to stop.")
-            staged, rows = self._query(job, session, claim)
+            kept, rows = self._query(job, session, claim)
             heartbeat.query_ended(holding)
-            return Made(job, holding, staged, rows, time.monotonic() - started)
+            return Made(job, holding, kept, rows, time.monotonic() - started)
         except Exception as error:
+            heartbeat.query_ended(holding)
             return Broken(holding, error)
         except BaseException:
             heartbeat.drop(holding)
             raise
 
-    def _query(self, job: Job, session: Session, claim: Claim) -> tuple[Path | None, int]:
-        """Run a unit's query and return where its result is staged, if it is kept, and its rows."""
+    def _query(self, job: Job, session: Session, claim: Claim) -> tuple[Kept | None, int]:
+        """Run a unit's query and return what is kept of its result, and its rows."""
         sql = render(job.query, claim.unit, job.partition(claim.unit))
         if job.output is None:
             # There is nothing to fence: completing refuses an old token by itself.
             return None, session.run(sql)
         staged = job.output.stage(claim.unit, claim.token)
         try:
-            kept = _provenance(job, claim, self._bench.heartbeat.lease)
-            return staged, session.copy(sql, staged, kept)
+            said = _provenance(job, claim, self._bench.heartbeat.lease)
+            return Kept(job.output, staged), session.copy(sql, staged, said)
         except BaseException:
             job.output.discard(staged)
             raise

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seeknal.ending import end_attempt
-from seeknal.errors import LeaseLostError
+from seeknal.errors import LeaseLostError, OutputError
 from seeknal.stores.base import NO_OVERLAP, Overlap
-from seeknal.workbench import Broken, Made, Outcome, Workbench
+from seeknal.workbench import Broken, Kept, Made, Outcome, Workbench
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.schedule import Schedule
 from seeknal.workflow.state import UnitResult
@@ -26,19 +26,16 @@ def finish(bench: Workbench, made: Sequence[Made]) -> list[Outcome]:
     batch = _Batch(bench, made)
     try:
         batch.take_steps()
-    except BaseException:
+    finally:
         for part in batch.parts:
             bench.heartbeat.drop(part.holding)
             part.discard()
-        raise
-    return [_end(bench, part) for part in batch.parts]
+    return [_outcome(bench, part) for part in batch.parts]
 
 
-def _end(bench: Workbench, part: _Part) -> Outcome:
+def _outcome(bench: Workbench, part: _Part) -> Outcome:
     if part.error is not None:
-        part.discard()
         return end_attempt(bench, Broken(part.holding, part.error))
-    bench.heartbeat.drop(part.holding)
     bench.lacks = ""
     return Outcome.DONE
 
@@ -51,14 +48,13 @@ class _Part:
         self.holding, self.claim = made.holding, made.holding.claim
         self.size = 0
         self.overlap = NO_OVERLAP
-        self.directory: Path | None = None
+        self.published = False
         self.error: Exception | None = None
 
     def discard(self) -> None:
         """Remove what is staged, unless it has been published."""
-        output, staged = self.made.job.output, self.made.staged
-        if output is not None and staged is not None and self.directory is None:
-            output.discard(staged)
+        if self.made.kept is not None and not self.published:
+            self.made.kept.output.discard(self.made.kept.staged)
 
 
 class _Batch:
@@ -68,81 +64,89 @@ class _Batch:
         self._bench, self._store = bench, bench.store
         self.parts = [_Part(each) for each in made]
         self._started = time.monotonic()
-        self._synced: set[Path] = set()
+        # What became of each directory's sync. Asked again a disk may deny that it lost anything.
+        self._synced: dict[Path, OutputError | None] = {}
 
     def take_steps(self) -> None:
         """Bring each to its end, or to the error that ended it."""
         self._each(self._make_durable)
-        self._together(self._fence)
+        # What keeps nothing needs no fence: completing refuses an old token by itself.
+        self._together(self._fence, [part for part in self.parts if part.made.kept])
         self._each(self._replace)
-        self._each(self._sync_directory)
+        self._each(self._sync)
         self._each(self._supersede)
-        self._together(self._complete)
+        self._together(self._complete, self.parts)
 
-    def _each(self, step: Callable[[_Part], None]) -> None:
-        for part in self._going():
+    def _each(self, step: Callable[[_Part, Kept], None]) -> None:
+        for part in _going(self.parts):
+            if part.made.kept is None:
+                continue
             try:
-                step(part)
+                step(part, part.made.kept)
             except Exception as error:
                 part.error = error
 
-    def _together(self, step: Callable[[_Part], None]) -> None:
+    def _together(self, step: Callable[[_Part], None], parts: list[_Part]) -> None:
         """Take a step of the store with all in one transaction, which a refusal does not undo."""
 
         def take() -> None:
             with self._store.together():
-                for part in self._going():
+                for part in _going(parts):
                     try:
                         step(part)
                     except LeaseLostError as error:
                         part.error = error
 
-        if not self._going():
+        if not _going(parts):
             return
         try:
             self._bench.insist(take)
         except Exception as error:
-            for part in self._going():
+            for part in _going(parts):
                 part.error = error
 
-    def _going(self) -> list[_Part]:
-        return [part for part in self.parts if part.error is None]
-
-    def _make_durable(self, part: _Part) -> None:
-        output, staged = part.made.job.output, part.made.staged
-        if output is not None and staged is not None:
-            part.size = output.make_durable(staged, part.claim.unit)
+    def _make_durable(self, part: _Part, kept: Kept) -> None:
+        part.size = kept.output.make_durable(kept.staged, part.claim.unit)
 
     def _fence(self, part: _Part) -> None:
-        if part.made.staged is not None:
-            part.overlap = self._store.prepare(part.claim)
+        part.overlap = self._store.prepare(part.claim)
 
-    def _replace(self, part: _Part) -> None:
-        output, staged = part.made.job.output, part.made.staged
-        if output is not None and staged is not None:
-            part.directory = output.replace(staged, part.claim.unit, part.claim.token)
+    def _replace(self, part: _Part, kept: Kept) -> None:
+        kept.output.replace(kept.staged, part.claim.unit, part.claim.token)
+        part.published = True
 
-    def _sync_directory(self, part: _Part) -> None:
-        output, directory = part.made.job.output, part.directory
-        if output is not None and directory is not None and directory not in self._synced:
-            output.sync(directory)
-            self._synced.add(directory)
+    def _sync(self, part: _Part, kept: Kept) -> None:
+        """Make a file's name durable, and with it all in its directory."""
+        directory = kept.output.path(part.claim.unit).parent
+        if directory not in self._synced:
+            try:
+                kept.output.sync(directory)
+                self._synced[directory] = None
+            except OutputError as error:
+                self._synced[directory] = error
+        failed = self._synced[directory]
+        if failed is not None:
+            raise failed
 
-    def _supersede(self, part: _Part) -> None:
-        output, claim = part.made.job.output, part.claim
-        if output is None or part.overlap == NO_OVERLAP:
+    def _supersede(self, part: _Part, kept: Kept) -> None:
+        claim = part.claim
+        if part.overlap == NO_OVERLAP:
             return
         cells, spill = superseded(claim.unit, part.overlap)
         if spill:
             self._bench.insist(lambda: self._store.forget(claim, spill))
         if cells:
-            output.remove(cells, token=claim.token)
+            kept.output.remove(cells, token=claim.token)
 
     def _complete(self, part: _Part) -> None:
         made = part.made
         share = (time.monotonic() - self._started) / len(self.parts)
         result = UnitResult(made.rows, part.size, made.seconds + share)
         self._store.complete(part.claim, made.job.fingerprint, result)
+
+
+def _going(parts: list[_Part]) -> list[_Part]:
+    return [part for part in parts if part.error is None]
 
 
 def superseded(unit: Unit, overlap: Overlap) -> tuple[list[Unit], IntervalSet]:

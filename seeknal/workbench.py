@@ -52,15 +52,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What a unit's query made: its rows, staged if they are kept; under a lease that is held.
+class Kept:
+    """A staged file, and the output that it is for."""
 
-    ``seconds`` is how long that took.
+    output: ParquetOutput
+    staged: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a unit's query made, under a lease that is held: so many rows, in so many seconds.
+
+    ``kept`` is where they are staged, and the output they are for; None of a flow without one.
     """
 
     job: Job
     holding: Holding
-    staged: Path | None
+    kept: Kept | None
     rows: int
     seconds: float
 
@@ -117,8 +125,8 @@ class Workbench:
         """How many runs' jobs are loaded."""
         return len(self._jobs)
 
-    def claim(self, most: int = 1) -> list[Holding]:
-        """Claim the next ready units, as many as there are, and keep their leases alive."""
+    def claim(self, most: int) -> list[Holding]:
+        """Claim the next ready units, so many at most, and keep their leases alive."""
         claims: list[Claim] = []
         with self.store.together():
             while len(claims) < most:

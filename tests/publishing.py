@@ -11,5 +11,6 @@ from seeknal.workflow.units import Unit
 def publish_staged(output: ParquetOutput, staged: Path, unit: Unit, token: int) -> Path:
     """Take each step of publishing, and return where the result is."""
     output.make_durable(staged, unit)
-    output.sync(output.replace(staged, unit, token))
+    output.replace(staged, unit, token)
+    output.sync(output.path(unit).parent)
     return output.path(unit)

@@ -25,7 +25,7 @@ class Here:
 
 @contextmanager
 def executing(
-    space: Workspace, interrupts: Interrupts, workers: int | None, *, overlap: bool = True
+    space: Workspace, interrupts: Interrupts, workers: int | None, *, one_by_one: bool = False
 ) -> Iterator[Here]:
     """Run so many queries at once within the block; by default one per processor."""
     owner = process_owner()
@@ -40,7 +40,7 @@ def executing(
     space.touch()
     try:
         threads = workers or processors()
-        with LocalExecutor(space.store, bench, threads, overlap=overlap) as executor:
+        with LocalExecutor(space.store, bench, threads, one_by_one=one_by_one) as executor:
             yield Here(executor, owner)
     finally:
         bench.close()

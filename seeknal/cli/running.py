@@ -142,7 +142,7 @@ def _estimate(
 
     interrupts.advice = "What the sample did stays done."
     # One thread: what a unit takes is not blurred by what others of its process do.
-    with executing(space, interrupts, workers=1, overlap=False) as here:
+    with executing(space, interrupts, workers=1, one_by_one=True) as here:
         return estimate_flows(
             space.store,
             asked,

@@ -15,7 +15,7 @@ from seeknal.workflow.units import Unit
 
 # What Celery's names of workers begin with says nothing that the rest does not.
 _CELERY: Final = re.compile(r"\A[^@]*@")
-_OWNER: Final = re.compile(r"\A([^ /]+)(?:/\w+)? pid=(\d+)[^#]*")
+_OWNER: Final = re.compile(r"\A([^ /]+)(?:/\w+)? pid=(\d+).*")
 _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "newest_first": "newest first".format,
     "priority": "priority {}".format,
@@ -87,7 +87,7 @@ def going_on(run: Run) -> str:
 
 
 def worker_name(worker: str) -> str:
-    """Return a worker's name, short: ``host/4242#4243``, or ``host/4242#0`` for a thread of ours.
+    """Return a worker's name, short: ``host/4242#4243``, or ``host/4242`` of a local run.
 
     What else is in a name tells apart processes that had the same number at other times.
     """

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
 from seeknal.ending import end_attempt
 from seeknal.execute import Seat
-from seeknal.executors.results import Results
-from seeknal.executors.stock import Stock
+from seeknal.executors.batches import Results, Stock
 from seeknal.feed import top_up
 from seeknal.finish import finish
 from seeknal.stores.base import Store
-from seeknal.workbench import Broken, Outcome, Workbench
+from seeknal.workbench import Broken, Made, Outcome, Workbench
 from seeknal.workflow.state import RunStatus
 
 # How long an idle thread waits before it asks the store again: another process may have fed,
@@ -26,8 +26,8 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
     """Threads that execute units of any active run of the store.
 
     Like any worker they take what is ready, whoever planned it: processes that share a project
-    share its work. ``workers`` threads run a query each. With ``overlap`` as many others publish
-    and complete what those make, so that the next query runs meanwhile.
+    share its work. ``workers`` threads run a query each, and as many others publish and complete
+    what those make, so that the next queries run meanwhile; but not ``one_by_one``.
 
     Entering starts the threads; leaving stops the claims, interrupts the queries that run, hands
     their units back and waits for the threads, but not for those whose query ignores its
@@ -35,15 +35,15 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
     """
 
     def __init__(
-        self, store: Store, bench: Workbench, workers: int, *, overlap: bool = True
+        self, store: Store, bench: Workbench, workers: int, *, one_by_one: bool = False
     ) -> None:
         self._store = store
         self._bench = bench
         self._stop = threading.Event()
         self._work = threading.Condition()
         self._idle = threading.Event()
-        self._broken: BaseException | None = None
-        self._workers, self._overlap = workers, overlap
+        self._crash: BaseException | None = None
+        self._workers, self._one_by_one = workers, one_by_one
         self._threads: list[threading.Thread] = []
         self._finishers: list[threading.Thread] = []
         self._stock = Stock(bench, workers)
@@ -53,9 +53,9 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
 
     def __enter__(self) -> LocalExecutor:
         for _ in range(self._workers):
-            self._start(self._threads, self._query)
-            if self._overlap:
-                self._start(self._finishers, self._finish)
+            self._start("query", self._query, self._threads)
+            if not self._one_by_one:
+                self._start("finish", self._finish, self._finishers)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,8 +88,8 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         """
         if run_id is not None and top_up(self._store, run_id):
             self.wake()
-        if self._broken is not None:
-            raise self._broken
+        if self._crash is not None:
+            raise self._crash
         self._replace_stuck()
         self._stock.hand_back(only_stale=True)
         self._idle.wait(wait)
@@ -100,11 +100,12 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         stuck = self._bench.stuck - self._replaced
         self._replaced |= stuck
         for _ in stuck:
-            self._start(self._threads, self._query)
+            self._start("query", self._query, self._threads)
 
-    def _start(self, threads: list[threading.Thread], work: Callable[[], None]) -> None:
-        name = f"seeknal-{work.__name__.strip('_')}-{len(threads)}"
-        thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+    def _start(self, name: str, work: Callable[[], None], threads: list[threading.Thread]) -> None:
+        thread = threading.Thread(
+            target=self._guarded, args=(work,), name=f"seeknal-{name}-{len(threads)}", daemon=True
+        )
         threads.append(thread)
         thread.start()
 
@@ -112,7 +113,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         try:
             work()
         except BaseException as error:
-            self._broken = error
+            self._crash = error
             self._stop.set()
             self._results.close()
 
@@ -131,32 +132,38 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         if holding is None:
             self._wait()
             return
+        started = time.monotonic()
         made = seat.compute(holding)
+        self._stock.note(time.monotonic() - started)
         if isinstance(made, Broken):
-            self._break_off(made)
-            return
-        self._stock.took(made.seconds)
-        if self._overlap:
-            self._results.put(made)
+            # What was made before it counts before it is judged whether the run goes on.
+            self._end(self._results.drain(), made)
+        elif self._one_by_one:
+            self._end([made])
         else:
-            finish(self._bench, [made])
-
-    def _break_off(self, broken: Broken) -> None:
-        """End an attempt, and claim no more of a run that does not go on after it.
-
-        What was made before it counts before it.
-        """
-        finish(self._bench, self._results.drain())
-        if end_attempt(self._bench, broken) is Outcome.FAILED:
-            run = self._bench.insist(lambda: self._store.run(broken.holding.claim.run))
-            if run is None or run.status is not RunStatus.ACTIVE:
-                self._stock.hand_back()
+            self._results.put(made)
 
     def _finish(self) -> None:
         """Publish and complete what queries make, until no more comes."""
-        while (made := self._results.take()) is not None:
-            finish(self._bench, made)
-            self.wake()  # a cap may have let nobody claim until now
+        while True:
+            with self._results.take() as made:
+                if not made:
+                    return
+                self._end(made)
+
+    def _end(self, made: list[Made], broken: Broken | None = None) -> None:
+        """Finish results, end an attempt that broke, and claim no more of runs that stop on it."""
+        ended = list(zip((each.holding for each in made), finish(self._bench, made), strict=True))
+        if broken is not None:
+            ended.append((broken.holding, end_attempt(self._bench, broken)))
+        failed = {holding.claim.run for holding, outcome in ended if outcome is Outcome.FAILED}
+        if not all(self._goes_on(run) for run in failed):
+            self._stock.hand_back()
+        self.wake()  # a cap may have let nobody claim until now
+
+    def _goes_on(self, run_id: str) -> bool:
+        run = self._bench.insist(lambda: self._store.run(run_id))
+        return run is not None and run.status is RunStatus.ACTIVE
 
     def _wait(self) -> None:
         self._idle.set()

@@ -75,11 +75,11 @@ class ParquetOutput:
             self._make(directory)
         return size
 
-    def replace(self, staged: Path, unit: Unit, token: int) -> Path:
+    def replace(self, staged: Path, unit: Unit, token: int) -> None:
         """Put a durable file in place of the unit's previous one, in one step.
 
-        Returns the directory, whose names are to be made durable (:meth:`sync`). A published file
-        of a greater token stays. Between that look and the rename a worker that was paused exactly
+        Its name is still to be made durable (:meth:`sync`). A published file of a greater token
+        stays. Between that look and the rename a worker that was paused exactly
         there can still replace its successor's file: that is the only window.
 
         Raises:
@@ -90,7 +90,6 @@ class ParquetOutput:
         self._refuse_older(target, token)
         with durable.explained(target):
             staged.replace(target)
-        return directory
 
     def sync(self, directory: Path) -> None:
         """Make the names in a directory durable."""

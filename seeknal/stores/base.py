@@ -104,9 +104,11 @@ class Store(Protocol):
     def together(self) -> AbstractContextManager[None]:
         """Let a store make what this thread asks for within the block one transaction.
 
-        Many verbs in one are cheaper. Each stays atomic: one that raises has changed nothing,
-        and where the block goes on, the others stay. A block that raises may have undone all of
-        them; one that raises StoreUnavailableError can be repeated.
+        Many verbs in one are cheaper. Each stays atomic: one that refuses has changed nothing,
+        and where the block goes on, the others stay. The store's own errors end the block. One
+        that raises may have undone all of its verbs or none, so only what can be repeated may be
+        asked for together: a store in which each verb goes alone knows the last claim that ended,
+        and none before it.
         """
         ...
 

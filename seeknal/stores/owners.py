@@ -23,8 +23,8 @@ def process_owner() -> str:
 
 
 def owner_alive(owner: str) -> bool:
-    """Return False only if the owner is provably dead; what follows a ``#`` is ignored."""
-    host, _, rest = owner.partition("#")[0].partition(" ")
+    """Return False only if the owner is provably dead."""
+    host, _, rest = owner.partition(" ")
     traits = dict(word.partition("=")[::2] for word in rest.split())
     pid = traits.get("pid", "")
     if host != _host() or not pid.isdecimal() or int(pid) <= 0:

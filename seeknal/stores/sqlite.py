@@ -13,8 +13,8 @@ class SQLiteStore(FlowVerbs, RunVerbs, ProgressVerbs, UnitVerbs):
 
     Every verb that changes something is one ``BEGIN IMMEDIATE`` transaction on a file in WAL
     mode, so several processes of one machine may use it at once. Workers and runs' owners are
-    named by :func:`seeknal.stores.owners.process_owner` (a worker perhaps followed by ``#`` and
-    a thread's name); when such a process is dead its units are free and its runs interrupted.
+    named by :func:`seeknal.stores.owners.process_owner`; when such a process is dead its units are
+    free and its runs interrupted.
 
     Raises:
         StoreError: from every verb, when the file is damaged, full, or cannot be written.

@@ -61,11 +61,11 @@ class Database:
         by raising.
         """
         with self.write():
-            self._together = threading.get_ident()
+            before, self._together = self._together, threading.get_ident()
             try:
                 yield
             finally:
-                self._together = 0
+                self._together = before
 
     def verify(self) -> None:
         """Read the whole file.

@@ -56,6 +56,7 @@ def test_other_threads_are_no_part_of_it(store: Store, harness: Harness) -> None
     thread = threading.Thread(target=other)
     with pytest.raises(ZeroDivisionError), store.together():
         thread.start()
+        done.wait(0.3)  # a store that makes the block one transaction lets it wait
         raise ZeroDivisionError
     thread.join(30)
     assert done.is_set()

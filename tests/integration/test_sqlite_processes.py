@@ -104,7 +104,7 @@ owner = process_owner()
 planned = (PlannedRange(0, 7200, "s", "run"),)
 store.register(Run("mine", "f", {}, "fp", planned, 2, owner=owner), store.holds("f").version)
 store.feed("mine", [PlannedUnit(Unit("f", 3600, 7200), "run", "s")], "", "end")
-claims = [store.claim(owner + "#thread-1", 3600.0, run) for run in ("theirs", "mine")]
+claims = [store.claim(owner, 3600.0, run) for run in ("theirs", "mine")]
 print(all(claims), flush=True)
 time.sleep(3600)
 """

@@ -79,9 +79,9 @@ class Works:
         self.store.close()
 
 
-@pytest.fixture
-def works(tmp_path: Path) -> Iterator[Works]:
-    made = Works(tmp_path)
+@pytest.fixture(params=[True])
+def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
+    made = Works(tmp_path, kept=request.param)
     yield made
     made.close()
 
@@ -105,13 +105,12 @@ def test_all_are_published_and_complete(works: Works) -> None:
     assert found.status is RunStatus.DONE
 
 
-def test_what_keeps_no_output_is_completed_together_as_well(tmp_path: Path) -> None:
-    works = Works(tmp_path, kept=False)
+@pytest.mark.parametrize("works", [False], indirect=True)
+def test_what_keeps_no_output_is_completed_together_as_well(works: Works) -> None:
     run = launch(works.store, *(hour(n) for n in range(3)))
     assert works.finish(works.compute(3)) == [Outcome.DONE] * 3
     assert works.store.counts(run).done == 3
     assert not works.output.root.exists()
-    works.close()
 
 
 def test_a_batch_costs_two_transactions_and_one_sync_of_a_directory(
@@ -119,22 +118,21 @@ def test_a_batch_costs_two_transactions_and_one_sync_of_a_directory(
 ) -> None:
     launch(works.store, *(hour(n) for n in range(8)))
     made = works.compute(8)
-    synced, transactions = [], []
-    sync, together = durable.sync_directory, works.store.together
+    synced: list[Path] = []
+    statements: list[str] = []
+    sync = durable.sync_directory
 
     def told(path: Path) -> None:
         synced.append(path)
         sync(path)
 
-    def counted() -> Any:
-        transactions.append(1)
-        return together()
-
     monkeypatch.setattr(durable, "sync_directory", told)
-    monkeypatch.setattr(works.store, "together", counted)
+    connection: Any = works.store._db._connection
+    connection.set_trace_callback(statements.append)
     assert works.finish(made) == [Outcome.DONE] * 8
+    connection.set_trace_callback(None)
     assert synced.count(works.output.path(hour(0)).parent) == 1
-    assert len(transactions) == 2
+    assert sum(statement.startswith("BEGIN") for statement in statements) == 2
 
 
 def test_a_lease_that_is_lost_costs_the_others_nothing(works: Works) -> None:
@@ -149,12 +147,22 @@ def test_a_lease_that_is_lost_costs_the_others_nothing(works: Works) -> None:
 
 def test_a_lease_that_is_lost_before_the_query_spares_it(works: Works) -> None:
     launch(works.store, hour(0))
-    (holding,) = works.bench.claim()
+    (holding,) = works.bench.claim(1)
     holding.lost = True
     broken = works.seat.compute(holding)
     assert isinstance(broken, Broken)
     assert end_attempt(works.bench, broken) is Outcome.LOST
     assert not works.output.root.exists()
+
+
+def test_an_attempt_that_broke_is_timed_no_more(works: Works) -> None:
+    launch(works.store, hour(0), timeout=600)
+    (works.output.root.parent / "events.parquet").unlink()
+    (holding,) = works.bench.claim(1)
+    broken = works.seat.compute(holding)
+    assert isinstance(broken, Broken)
+    assert holding.ended, "what is published before its end may take longer than its timeout"
+    assert end_attempt(works.bench, broken) is Outcome.FAILED
 
 
 def test_what_one_file_is_refused_ends_its_attempt_alone(
@@ -164,10 +172,10 @@ def test_what_one_file_is_refused_ends_its_attempt_alone(
     made = works.compute(3)
     replace = ParquetOutput.replace
 
-    def full(output: ParquetOutput, staged: Path, unit: Any, token: int) -> Path:
+    def full(output: ParquetOutput, staged: Path, unit: Any, token: int) -> None:
         if unit == hour(1):
             raise OutputError("The disk is full.")
-        return replace(output, staged, unit, token)
+        replace(output, staged, unit, token)
 
     monkeypatch.setattr(ParquetOutput, "replace", full)
     assert works.finish(made) == [Outcome.DONE, Outcome.FAILED, Outcome.DONE]
@@ -183,7 +191,14 @@ def test_nothing_is_complete_whose_name_may_be_lost(
 ) -> None:
     run = launch(works.store, hour(0), hour(1))
     made = works.compute(2)
-    monkeypatch.setattr(ParquetOutput, "sync", refuse(OutputError("The disk is gone.")))
+    asked: list[Path] = []
+
+    def once(output: ParquetOutput, directory: Path) -> None:
+        asked.append(directory)
+        if len(asked) == 1:  # a disk tells once of what it lost
+            raise OutputError("The disk is gone.")
+
+    monkeypatch.setattr(ParquetOutput, "sync", once)
     assert works.finish(made) == [Outcome.FAILED] * 2
     assert works.store.counts(run).done == 0
     assert works.rows == 6, "what is published stays, and is replaced by the next attempt"

@@ -84,12 +84,12 @@ def test_what_ends_in_time_is_left_alone_after_it() -> None:
     heartbeat = Heartbeat(cast(Store, Kind()), lease=600.0)
     interrupted = threading.Event()
     with held(heartbeat):
-        with held(heartbeat, interrupted.set, 0.1) as holding:
+        with held(heartbeat, interrupted.set, 1.0) as holding:
             heartbeat.query_ended(holding)
-            wait_until("its time has passed", passed(0.3))
-        with held(heartbeat, interrupted.set, 0.1):
+            wait_until("its time has passed", passed(1.5))
+        with held(heartbeat, interrupted.set, 1.0):
             pass
-        wait_until("its time has passed", passed(0.3))
+        wait_until("its time has passed", passed(1.5))
     assert not interrupted.is_set()
     heartbeat.close()
 

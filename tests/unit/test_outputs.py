@@ -191,27 +191,26 @@ def test_superseded_shapes_are_removed(output: ParquetOutput) -> None:
     assert output.published(DAY) is None
 
 
-def test_durability_comes_in_order(output: ParquetOutput, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file, the new directories, then the name: each is on disk before the next step."""
+def test_a_file_and_the_directory_for_it_are_made_durable(
+    output: ParquetOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps: list[str] = []
-    real = Path.replace
-    monkeypatch.setattr(durable, "sync_file", lambda path: steps.append(f"file {path.suffix}"))
+    sync_file = durable.sync_file
+
+    def sync(path: Path) -> int:
+        steps.append(f"file {path.suffix}")
+        return sync_file(path)
+
+    monkeypatch.setattr(durable, "sync_file", sync)
     monkeypatch.setattr(durable, "sync_directory", lambda path: steps.append(f"dir {path.name}"))
-
-    def replace(self: Path, target: Path) -> Path:
-        steps.append("replace")
-        return real(self, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
     staged = output.stage(DAY, 1)
     write(staged)
     steps.clear()
-    publish_staged(output, staged, DAY, 1)
-    month = output.path(DAY).parent.name
-    assert steps == ["file .part", f"dir {output.root.name}", "replace", f"dir {month}"]
+    assert output.make_durable(staged, DAY) == staged.stat().st_size
+    assert steps == ["file .part", f"dir {output.root.name}"]
     steps.clear()
-    publish(output, DAY, 1)
-    assert steps == ["file .part", "replace", f"dir {month}"]
+    output.make_durable(staged, DAY)
+    assert steps == ["file .part"], "the directory is there by now"
 
 
 def stage_elsewhere(root: Path, how: str) -> Path:

@@ -21,10 +21,8 @@ def changed(owner: str, **traits: str) -> str:
 def test_a_process_is_its_own_and_alive() -> None:
     owner = process_owner()
     assert f"pid={os.getpid()}" in owner
-    assert "#" not in owner
     assert process_owner() == owner
     assert owner_alive(owner)
-    assert owner_alive(f"{owner}#thread-1")
 
 
 def test_a_process_that_ended_is_dead() -> None:
@@ -33,7 +31,6 @@ def test_a_process_that_ended_is_dead() -> None:
     )
     owner = done.stdout.strip()
     assert not owner_alive(owner)
-    assert not owner_alive(f"{owner}#thread-1")
 
 
 def test_a_killed_process_is_dead_before_its_parent_looks() -> None:
@@ -65,7 +62,7 @@ def test_a_process_of_an_earlier_boot_is_dead() -> None:
 
 @pytest.mark.parametrize(
     "owner",
-    ["", "worker-1", "a b c", "pid=1", "elsewhere pid=1 start=1 boot=x", "x pid=-5", "#thread"],
+    ["", "worker-1", "a b c", "pid=1", "elsewhere pid=1 start=1 boot=x", "x pid=-5"],
 )
 def test_what_cannot_be_judged_is_alive(owner: str) -> None:
     assert owner_alive(owner)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import pytest
 
-from seeknal.executors import results as module
-from seeknal.executors.results import Results
+from seeknal.executors import batches
+from seeknal.executors.batches import Results
 from seeknal.workbench import Made
 from tests.waiting import passed, wait_until
 
@@ -22,7 +22,7 @@ MANY = 16
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let results wait for others as good as for ever."""
-    monkeypatch.setattr(module, "_COMPANY", LONG)
+    monkeypatch.setattr(batches, "_WITHIN", LONG)
 
 
 def made(number: int) -> Made:
@@ -30,7 +30,8 @@ def made(number: int) -> Made:
 
 
 def take(results: Results) -> Any:
-    return results.take()
+    with results.take() as taken:
+        return taken
 
 
 @contextmanager
@@ -51,22 +52,20 @@ def test_many_are_due_at_once() -> None:
     assert take(results) == list(range(MANY))
 
 
-def test_one_alone_is_due_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMPANY", 0.3)
+def test_few_are_due_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     results = Results()
+    results.put(made(1))
+    results.put(made(2))
+    monkeypatch.setattr(batches, "_WITHIN", 0.3)
     started = time.monotonic()
-    with aside(results.take) as taken:
-        results.put(made(1))
-        results.put(made(2))
-        wait_until("they are due", lambda: taken)
-    assert taken == [[1, 2]]
-    assert time.monotonic() - started >= 0.3
+    assert take(results) == [1, 2]
+    assert time.monotonic() - started < 10
 
 
 def test_whoever_is_idle_makes_them_due() -> None:
     results = Results()
     results.put(made(1))
-    with aside(results.take) as taken:
+    with aside(lambda: take(results)) as taken:
         wait_until("a while has passed", passed(0.2))
         assert taken == []
         with results.idle():
@@ -74,7 +73,7 @@ def test_whoever_is_idle_makes_them_due() -> None:
             results.put(made(2))
             assert take(results) == [2]
     results.put(made(3))
-    with aside(results.take) as taken:
+    with aside(lambda: take(results)) as taken:
         wait_until("a while has passed", passed(0.2))
         assert taken == [], "nobody is idle any more"
         results.close()
@@ -93,7 +92,7 @@ def test_nobody_gets_ahead_by_more_than_a_batch() -> None:
 
 
 def test_nobody_gets_ahead_of_what_is_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMPANY", 0.1)
+    monkeypatch.setattr(batches, "_WITHIN", 0.1)
     results = Results()
     results.put(made(1))
     wait_until("it is overdue", passed(0.2))
@@ -109,9 +108,8 @@ def test_closing_lets_nobody_wait() -> None:
         results.put(made(number))
     with aside(lambda: results.put(made(MANY))):
         results.close()
-    assert take(results) == list(range(MANY))
-    assert take(results) == [MANY]
-    assert results.take() is None
+    assert take(results) == list(range(MANY + 1))
+    assert not take(results)
 
 
 def test_what_waits_can_be_taken_at_any_time() -> None:
@@ -126,20 +124,34 @@ def test_what_waits_can_be_taken_at_any_time() -> None:
     assert not results.drain()
 
 
+def test_what_is_drained_comes_after_what_others_have_taken() -> None:
+    results = Results()
+    for number in range(MANY):
+        results.put(made(number))
+    with ExitStack() as publishing:
+        publishing.enter_context(results.take())
+        results.put(made(MANY))
+        with aside(results.drain) as drained:
+            wait_until("a while has passed", passed(0.2))
+            assert drained == []
+            publishing.close()
+        assert drained == [[MANY]]
+
+
 def test_whoever_waits_for_one_hears_of_the_end() -> None:
     results = Results()
-    with aside(results.take) as taken:
+    with aside(lambda: take(results)) as taken:
         results.close()
-    assert taken == [None]
+    assert taken == [[]]
 
 
 def test_all_are_taken_once_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMPANY", 0.001)
+    monkeypatch.setattr(batches, "_WITHIN", 0.001)
     results, taken = Results(), list[Any]()
     lock = threading.Lock()
 
     def take_all() -> None:
-        while (batch := results.take()) is not None:
+        while batch := take(results):
             with lock:
                 taken.extend(batch)
 

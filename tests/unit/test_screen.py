@@ -129,8 +129,8 @@ def test_an_error_that_is_cut_keeps_its_place_in_the_sql() -> None:
     [
         ("seeknal-4242@host/4242#4243", "host/4242#4243"),
         ("celery@box.example.org/77#80", "box.example.org/77#80"),
-        ("laptop/1a2b3c4d pid=4242 start=881 boot=3f-2a space=40#1", "laptop/4242#1"),
-        ("laptop pid=4242#0", "laptop/4242#0"),
+        ("laptop/1a2b3c4d pid=4242 start=881 boot=3f-2a space=40", "laptop/4242"),
+        ("laptop pid=4242", "laptop/4242"),
         ("anything", "anything"),
     ],
 )

@@ -10,14 +10,13 @@ from typing import NoReturn
 import pytest
 
 from seeknal.engine.session import Engine
-from seeknal.executors import stock as module
-from seeknal.executors.stock import Stock
+from seeknal.executors import batches
+from seeknal.executors.batches import Stock
 from seeknal.heartbeat import Holding
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.workbench import Workbench
 from seeknal.workflow.state import Run
 from tests.contract.building import hour, launch
-from tests.waiting import passed, wait_until
 
 UNITS = 60
 
@@ -47,7 +46,7 @@ def taken(stock: Stock, number: int, seconds: float) -> list[Holding]:
         holding = stock.take()
         assert holding is not None
         held.append(holding)
-        stock.took(seconds)
+        stock.note(seconds)
     return held
 
 
@@ -73,7 +72,7 @@ def test_quick_units_are_claimed_many_at_once_and_never_twice(
     claims: list[int] = []
     claim = bench.claim
 
-    def counted(most: int = 1) -> list[Holding]:
+    def counted(most: int) -> list[Holding]:
         claims.append(most)
         return claim(most)
 
@@ -89,13 +88,13 @@ def test_quick_units_are_claimed_many_at_once_and_never_twice(
 def test_one_slow_unit_is_remembered_for_a_while(bench: Workbench, store: SQLiteStore) -> None:
     run = launch(store, *(hour(n) for n in range(UNITS)))
     stock = Stock(bench, 1)
-    stock.took(10.0)
+    stock.note(10.0)
     for _ in range(4):
-        stock.took(0.001)
+        stock.note(0.001)
     assert stock.take() is not None
     assert store.counts(run).running == 1
     for _ in range(20):
-        stock.took(0.001)
+        stock.note(0.001)
     assert stock.take() is not None
     assert store.counts(run).running == 17
 
@@ -103,13 +102,13 @@ def test_one_slow_unit_is_remembered_for_a_while(bench: Workbench, store: SQLite
 def test_what_nobody_takes_is_handed_back_after_a_while(
     bench: Workbench, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_STALE", 0.3)
+    monkeypatch.setattr(batches, "_STALE", 600.0)
     run = launch(store, *(hour(n) for n in range(UNITS)))
     stock = Stock(bench, 4)
     first = stock.take()
     stock.hand_back(only_stale=True)
     assert store.counts(run).running == 4
-    wait_until("it is stale", passed(0.4))
+    monkeypatch.setattr(batches, "_STALE", 0.0)
     stock.hand_back(only_stale=True)
     (left,) = store.records(run)[:1]
     assert store.counts(run).running == 1
@@ -136,7 +135,7 @@ def test_threads_never_get_the_same_one(bench: Workbench, store: SQLiteStore) ->
 
     def take() -> None:
         while (holding := stock.take()) is not None:
-            stock.took(0.001)
+            stock.note(0.001)
             with lock:
                 got.append(holding.claim.unit)
 

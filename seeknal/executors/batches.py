@@ -1,0 +1,142 @@
+"""What a process claims and publishes many at once: units ahead of its threads, results behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from seeknal.ending import release
+from seeknal.heartbeat import Holding
+from seeknal.workbench import Made, Workbench
+
+# A batch is what comes within so many seconds, and never more than so many units.
+_WITHIN: Final = 0.05
+_MOST: Final = 16
+# After so many seconds others may have what was claimed: what was quick has become slow.
+_STALE: Final = 1.0
+
+
+class Stock:
+    """Units that threads take one by one and that are claimed many at once, while they are quick.
+
+    One transaction for all of them costs less than one for each. Slow units are claimed when a
+    thread is free, one at a time: others share the work, and a new priority counts at once.
+    """
+
+    def __init__(self, bench: Workbench, workers: int) -> None:
+        self._bench, self._workers = bench, workers
+        self._lock = threading.Lock()
+        self._held: deque[Holding] = deque()
+        self._claimed = 0.0
+        self._slowest = _WITHIN
+
+    def take(self) -> Holding | None:
+        """Return a unit that is this thread's from now on; None if there is none."""
+        with self._lock:
+            if not self._held:
+                self._held.extend(self._bench.claim(self._quota()))
+                self._claimed = time.monotonic()
+            return self._held.popleft() if self._held else None
+
+    def note(self, seconds: float) -> None:
+        """Note how long a query took, whatever came of it."""
+        self._slowest = max(seconds, self._slowest / 2)
+
+    def hand_back(self, *, only_stale: bool = False) -> None:
+        """Let go of what nobody has taken."""
+        while (holding := self._left(only_stale=only_stale)) is not None:
+            release(self._bench, holding)
+
+    def _left(self, *, only_stale: bool) -> Holding | None:
+        with self._lock:
+            fresh = only_stale and time.monotonic() - self._claimed < _STALE
+            return self._held.popleft() if self._held and not fresh else None
+
+    def _quota(self) -> int:
+        return min(max(int(self._workers * _WITHIN / self._slowest), 1), _MOST)
+
+
+class Results:
+    """What queries made and nobody has published yet: some threads put it, others take batches.
+
+    A batch is due as soon as it is full, when its first result has waited for long, or while a
+    thread is idle that could run what its completion lets it run.
+    """
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        self._due, self._room = threading.Condition(lock), threading.Condition(lock)
+        self._waiting: deque[tuple[float, Made]] = deque()
+        self._idle = 0
+        self._taken = 0
+        self._closed = False
+
+    def put(self, made: Made) -> None:
+        """Add a result; waits while those before it are overdue, so that nobody gets far ahead."""
+        with self._room:
+            while not self._closed and (len(self._waiting) >= _MOST or self._overdue() > 0):
+                self._room.wait()
+            self._waiting.append((time.monotonic(), made))
+            if len(self._waiting) == 1 or self._is_due():
+                self._due.notify()
+
+    @contextmanager
+    def take(self) -> Iterator[list[Made]]:
+        """Yield results that are due, as soon as some are; none once it is closed and empty."""
+        with self._due:
+            while not self._is_due() and not self._closed:
+                self._due.wait(-self._overdue() if self._waiting else None)
+            taken = self._pop()
+            self._taken += 1
+        try:
+            yield taken
+        finally:
+            with self._room:
+                self._taken -= 1
+                self._room.notify_all()
+
+    def drain(self) -> list[Made]:
+        """Return what waits, due or not, when what others have taken is published."""
+        with self._room:
+            while self._taken:
+                self._room.wait()
+            return self._pop()
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Let results wait for nothing within the block."""
+        with self._due:
+            self._idle += 1
+            self._due.notify_all()
+        try:
+            yield
+        finally:
+            with self._due:
+                self._idle -= 1
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._due:
+            self._closed = True
+            self._due.notify_all()
+            self._room.notify_all()
+
+    def _pop(self) -> list[Made]:
+        popped = [made for _, made in self._waiting]
+        self._waiting.clear()
+        self._room.notify_all()
+        return popped
+
+    def _is_due(self) -> bool:
+        if not self._waiting:
+            return False
+        hurry = self._closed or self._idle > 0
+        return hurry or len(self._waiting) >= _MOST or self._overdue() >= 0
+
+    def _overdue(self) -> float:
+        """Return for how many seconds the first one has been due; negative before that."""
+        return time.monotonic() - self._waiting[0][0] - _WITHIN if self._waiting else -_WITHIN
