@@ -3,8 +3,8 @@
 Both run the same statements, with connections opened once per thread, and for each unit: COPY to a
 staging file with as much metadata, fsync, replace, fsync of the directory. Seeknal also claims,
 fences and completes each unit in its store; it has a second thread for each that runs queries, and
-what it publishes together shares the last fsync. The two alternate, and each pair gives a ratio: the
-median of these is what counts.
+what it publishes together shares the last fsync. The two alternate, and each pair gives a ratio:
+the median of these is what counts.
 
     python -m benchmarks.local_run [--rounds 7] [--directory .] [--threads 1 2]
 """
