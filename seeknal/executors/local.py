@@ -52,10 +52,14 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._replaced: set[int] = set()
 
     def __enter__(self) -> LocalExecutor:
-        for _ in range(self._workers):
-            self._start("query", self._query, self._threads)
-            if not self._one_by_one:
-                self._start("finish", self._finish, self._finishers)
+        try:
+            for _ in range(self._workers):
+                self._start("query", self._query, self._threads)
+                if not self._one_by_one:
+                    self._start("finish", self._finish, self._finishers)
+        except BaseException:
+            self.stop()  # those that are there work already
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

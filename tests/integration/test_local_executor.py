@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import pytest
@@ -26,6 +26,7 @@ from seeknal.stores.owners import process_owner
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.tasks.duckdb import DuckDBTask
 from seeknal.workbench import Workbench
+from seeknal.workflow.state import Run
 from tests.silent import Silent
 from tests.waiting import passed, wait_until
 
@@ -33,6 +34,10 @@ DAYS = 6
 BATCH = 16
 NOW = 1_800_000_000.0
 SQL = "SELECT * FROM events WHERE event_time >= '__START__' AND event_time < '__END__'"
+
+
+def never(run: Run) -> NoReturn:
+    raise AssertionError("nothing is executed here")
 
 
 class Disk:
@@ -167,6 +172,32 @@ def test_a_run_that_pauses_itself_leaves_what_was_claimed_ahead(
     (counts,) = reports[0].counts
     assert (counts.done, counts.failed, counts.running) == (39, 1, 0)
     assert 16 in claimed
+
+
+def test_an_interrupt_while_threads_start_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, engine = SQLiteStore(tmp_path / "state.db"), Engine()
+    bench = Workbench(store, engine, never, worker=process_owner(), lease=30.0)
+    executor = LocalExecutor(store, bench, workers=2)
+    start, started = LocalExecutor._start, list[threading.Thread]()
+
+    def interrupted(
+        self: LocalExecutor, name: str, work: Any, threads: list[threading.Thread]
+    ) -> None:
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        start(self, name, work, threads)
+        started.append(threads[-1])
+
+    monkeypatch.setattr(LocalExecutor, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt), executor:
+        pass
+    assert len(started) == 3
+    assert not any(thread.is_alive() for thread in started)
+    bench.close()
+    store.close()
+    engine.close()
 
 
 def test_a_cap_counts_what_is_being_published(
