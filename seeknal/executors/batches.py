@@ -72,7 +72,9 @@ class Results:
         self._due, self._room = threading.Condition(lock), threading.Condition(lock)
         self._waiting: deque[tuple[float, Made]] = deque()
         self._idle = 0
-        self._taken = 0
+        # The numbers of the batches that are taken, and not published yet.
+        self._taken: set[int] = set()
+        self._batches = 0
         self._closed = False
 
     def put(self, made: Made) -> None:
@@ -90,21 +92,27 @@ class Results:
         with self._due:
             while not self._is_due() and not self._closed:
                 self._due.wait(-self._overdue() if self._waiting else None)
-            taken = self._pop()
-            self._taken += 1
+            number, taken = self._pop()
         try:
             yield taken
         finally:
-            with self._room:
-                self._taken -= 1
-                self._room.notify_all()
+            self._published(number)
 
-    def drain(self) -> list[Made]:
-        """Return what waits, due or not, when what others have taken is published."""
+    @contextmanager
+    def drain(self) -> Iterator[list[Made]]:
+        """Yield what waits, due or not, when what others took before is published.
+
+        What they take later is not waited for: it might never end.
+        """
         with self._room:
-            while self._taken:
+            earlier = set(self._taken)
+            number, taken = self._pop()
+            while not earlier.isdisjoint(self._taken):
                 self._room.wait()
-            return self._pop()
+        try:
+            yield taken
+        finally:
+            self._published(number)
 
     @contextmanager
     def idle(self) -> Iterator[None]:
@@ -125,11 +133,18 @@ class Results:
             self._due.notify_all()
             self._room.notify_all()
 
-    def _pop(self) -> list[Made]:
+    def _pop(self) -> tuple[int, list[Made]]:
         popped = [made for _, made in self._waiting]
         self._waiting.clear()
+        self._batches += 1
+        self._taken.add(self._batches)
         self._room.notify_all()
-        return popped
+        return self._batches, popped
+
+    def _published(self, number: int) -> None:
+        with self._room:
+            self._taken.remove(number)
+            self._room.notify_all()
 
     def _is_due(self) -> bool:
         if not self._waiting:

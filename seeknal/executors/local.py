@@ -141,7 +141,8 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         self._stock.note(time.monotonic() - started)
         if isinstance(made, Broken):
             # What was made before it counts before it is judged whether the run goes on.
-            self._end(self._results.drain(), made)
+            with self._results.drain() as before:
+                self._end(before, made)
         elif self._one_by_one:
             self._end([made])
         else:

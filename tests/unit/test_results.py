@@ -34,6 +34,11 @@ def take(results: Results) -> Any:
         return taken
 
 
+def drain(results: Results) -> Any:
+    with results.drain() as drained:
+        return drained
+
+
 @contextmanager
 def aside(work: Callable[[], Any]) -> Iterator[list[Any]]:
     """Do something in a thread within the block; what it returns comes into a list."""
@@ -117,25 +122,39 @@ def test_what_waits_can_be_taken_at_any_time() -> None:
     for number in range(MANY):
         results.put(made(number))
     with aside(lambda: results.put(made(MANY))):
-        drained: Any = results.drain()
-        assert drained == list(range(MANY))
-    drained = results.drain()
-    assert drained == [MANY]
-    assert not results.drain()
+        assert drain(results) == list(range(MANY))
+    assert drain(results) == [MANY]
+    assert not drain(results)
 
 
-def test_what_is_drained_comes_after_what_others_have_taken() -> None:
+@pytest.mark.parametrize("way", [Results.take, Results.drain])
+def test_what_is_drained_comes_after_what_others_have_taken(way: Any) -> None:
     results = Results()
     for number in range(MANY):
         results.put(made(number))
     with ExitStack() as publishing:
-        publishing.enter_context(results.take())
+        publishing.enter_context(way(results))
         results.put(made(MANY))
-        with aside(results.drain) as drained:
+        with aside(lambda: drain(results)) as drained:
             wait_until("a while has passed", passed(0.2))
             assert drained == []
             publishing.close()
         assert drained == [[MANY]]
+
+
+def test_what_others_take_later_is_not_waited_for() -> None:
+    results = Results()
+    with ExitStack() as first, ExitStack() as second:
+        results.put(made(0))
+        first.enter_context(results.drain())
+        with aside(lambda: drain(results)) as drained:
+            wait_until("a while has passed", passed(0.2))
+            for number in range(MANY):
+                results.put(made(number))
+            second.enter_context(results.take())
+            assert drained == []
+            first.close()
+            wait_until("it goes on while the other publishes", lambda: drained == [[]])
 
 
 def test_whoever_waits_for_one_hears_of_the_end() -> None:
