@@ -30,7 +30,8 @@ _MISSING = re.compile(
     r"not a valid duckdb database|permission denied",
     re.IGNORECASE,
 )
-_FULL = re.compile(r"no space left|disk quota|read-only file system", re.IGNORECASE)
+_FULL = re.compile(r"no space left|disk quota", re.IGNORECASE)
+_FIXED = re.compile(r"read-only file system", re.IGNORECASE)
 _OPTION = re.compile(
     r'Invalid named parameter "([^"]*)" for function (\w+)\s+Candidates:(.*)', re.DOTALL
 )
@@ -78,6 +79,10 @@ def _is_signal(error: BaseException) -> bool:
 def _io(said: str, at_target: bool) -> SeeknalError:
     if _FULL.search(said):
         return OutputError(f"The output cannot be written: {said} Make room, then run again.")
+    if _FIXED.search(said):
+        return OutputError(
+            f"The output cannot be written: {said} Choose an output path that can be written."
+        )
     if at_target:
         return OutputError(f"The output cannot be written: {said} Check that path.")
     if _MISSING.search(said):

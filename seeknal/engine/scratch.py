@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 
+from seeknal.engine.failures import failure
+
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Without these a miss tries the network, and a name in SQL may resolve to a Python variable.
     "autoinstall_known_extensions": False,
@@ -37,8 +39,14 @@ def rows(sql: str) -> list[tuple[Any, ...]]:
 
     With the first parameter that it is given DuckDB imports pandas, where that is installed: a
     third of a second.
+
+    Raises:
+        InterruptedRunError: Ctrl-C.
     """
-    return connection().execute(sql).fetchall()
+    try:
+        return connection().execute(sql).fetchall()
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        raise failure(error) from None
 
 
 def _instance() -> duckdb.DuckDBPyConnection:

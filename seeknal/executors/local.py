@@ -138,7 +138,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             return
         started = time.monotonic()
         made = seat.compute(holding)
-        self._stock.note(time.monotonic() - started)
+        self._stock.queries.note(time.monotonic() - started)
         if isinstance(made, Broken):
             # What was made before it counts before it is judged whether the run goes on.
             with self._results.drain() as before:

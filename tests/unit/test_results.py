@@ -96,6 +96,29 @@ def test_nobody_gets_ahead_by_more_than_a_batch() -> None:
         wait_until("there is room", lambda: put)
 
 
+def test_batches_are_small_where_it_takes_long_to_publish_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "_LONGEST", 0.1)
+    results = Results()
+    for number in range(MANY):
+        results.put(made(number))
+    with results.take():
+        wait_until("it has taken long", passed(MANY * 0.1))
+    results.put(made(1))
+    with aside(lambda: results.put(made(2))) as put:
+        assert take(results) == [1]
+        wait_until("there is room", lambda: put)
+    with results.idle():
+        assert take(results) == [2]
+        for number in range(20):  # quick ones make them large again
+            results.put(made(number))
+            assert take(results) == [number]
+    for number in range(MANY):
+        results.put(made(number))
+    assert take(results) == list(range(MANY))
+
+
 def test_nobody_gets_ahead_of_what_is_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_WITHIN", 0.1)
     results = Results()
@@ -113,7 +136,8 @@ def test_closing_lets_nobody_wait() -> None:
         results.put(made(number))
     with aside(lambda: results.put(made(MANY))):
         results.close()
-    assert take(results) == list(range(MANY + 1))
+    assert take(results) == list(range(MANY))
+    assert take(results) == [MANY]
     assert not take(results)
 
 

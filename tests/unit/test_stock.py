@@ -46,7 +46,7 @@ def taken(stock: Stock, number: int, seconds: float) -> list[Holding]:
         holding = stock.take()
         assert holding is not None
         held.append(holding)
-        stock.note(seconds)
+        stock.queries.note(seconds)
     return held
 
 
@@ -88,13 +88,13 @@ def test_quick_units_are_claimed_many_at_once_and_never_twice(
 def test_one_slow_unit_is_remembered_for_a_while(bench: Workbench, store: SQLiteStore) -> None:
     run = launch(store, *(hour(n) for n in range(UNITS)))
     stock = Stock(bench, 1)
-    stock.note(10.0)
+    stock.queries.note(10.0)
     for _ in range(4):
-        stock.note(0.001)
+        stock.queries.note(0.001)
     assert stock.take() is not None
     assert store.counts(run).running == 1
     for _ in range(20):
-        stock.note(0.001)
+        stock.queries.note(0.001)
     assert stock.take() is not None
     assert store.counts(run).running == 17
 
@@ -135,7 +135,7 @@ def test_threads_never_get_the_same_one(bench: Workbench, store: SQLiteStore) ->
 
     def take() -> None:
         while (holding := stock.take()) is not None:
-            stock.note(0.001)
+            stock.queries.note(0.001)
             with lock:
                 got.append(holding.claim.unit)
 

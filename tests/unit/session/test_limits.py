@@ -9,9 +9,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from seeknal.engine import machine
+from seeknal.engine.failures import failure
 from seeknal.engine.session import Engine, Session, Settings
 from seeknal.errors import InterruptedRunError, OutputError, QueryError
 from tests.unit.session.databases import HOURS, over
@@ -55,18 +57,24 @@ def test_an_interrupt_is_not_lost_before_the_query_begins(engine: Engine, databa
             assert failed
 
 
-def test_ctrl_c_interrupts_the_main_threads_query(database: Path) -> None:
+RUN = "with Engine().session(query) as session: session.run('FROM range(1000000000000)')"
+OWN = "scratch.rows('SELECT count(*) FROM range(1000000000) a, range(1000) b')"
+
+
+@pytest.mark.parametrize("statement", [RUN, OWN])
+def test_ctrl_c_interrupts_the_main_threads_query(database: Path, statement: str) -> None:
     code = f"""
 import os, signal, threading
+from seeknal.engine import scratch
 from seeknal.engine.session import Engine
 from seeknal.engine.source import Query, Source
 from seeknal.errors import InterruptedRunError
-with Engine().session(Query(Source("database", ({str(database)!r},)), ("SELECT 1",))) as s:
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    try:
-        s.run("FROM range(1000000000000)")
-    except (InterruptedRunError, KeyboardInterrupt) as error:
-        print(type(error).__name__)
+query = Query(Source("database", ({str(database)!r},)), ("SELECT 1",))
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    {statement}
+except (InterruptedRunError, KeyboardInterrupt) as error:
+    print(type(error).__name__)
 """
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
@@ -133,3 +141,10 @@ def test_a_target_that_cannot_be_written(engine: Engine, database: Path, tmp_pat
 def test_a_full_disk(engine: Engine, database: Path) -> None:
     with engine.session(over(database)) as session, pytest.raises(OutputError, match="Make room"):
         session.copy("FROM events", Path("/dev/full"))
+
+
+def test_a_file_system_that_is_read_only_is_not_called_full() -> None:
+    error = duckdb.IOException('IO Error: Cannot open file "/out/x": Read-only file system')
+    said = str(failure(error, target="/out/x"))
+    assert said.startswith("The output cannot be written: ")
+    assert said.endswith("Choose an output path that can be written.")
