@@ -39,9 +39,9 @@ class Spread:
 class Estimate:
     """What ``left`` more units will come to, judged by ``sampled`` that have been run.
 
-    ``seconds`` is what one takes one worker, from the completion before it to its own, with the
-    bounds of its mean (nine in ten); ``usual`` are the bounds between which eight in ten units
-    lie, ``longest`` the longest seen. ``rows`` and ``bytes`` are those of one unit's output.
+    ``seconds`` is what one takes one worker, with the bounds of its mean (nine in ten); ``usual``
+    are the bounds between which eight in ten units lie, ``longest`` the longest seen. ``rows`` and
+    ``bytes`` are those of one unit's output.
     """
 
     sampled: int
@@ -68,13 +68,16 @@ def sample(flow: str, planned: Sequence[Planned], size: int) -> list[PlannedUnit
     return [found[rank] for rank in ranks]
 
 
-def estimate(events: Iterable[Event], units: int) -> Estimate | None:
-    """Judge a run of ``units`` by the events of its sample; None if nothing was completed."""
+def estimate(events: Iterable[Event], units: int, *, together: bool) -> Estimate | None:
+    """Judge a run of ``units`` by the events of its sample; None if nothing was completed.
+
+    ``together`` says that its worker completed many at once.
+    """
     done = sorted((e for e in events if e.kind == "completed"), key=lambda event: event.at)
     if not done:
         return None
     left = units - len(done)
-    seconds = _seconds(done)
+    seconds = _seconds(done, together=together)
     tenths = quantiles(seconds, n=10) if len(seconds) > 1 else seconds
     return Estimate(
         sampled=len(done),
@@ -87,17 +90,19 @@ def estimate(events: Iterable[Event], units: int) -> Estimate | None:
     )
 
 
-def _seconds(done: Sequence[Event]) -> list[float]:
+def _seconds(done: Sequence[Event], *, together: bool) -> list[float]:
     """Return what units took: from each completion of a worker to its next in the same run.
 
-    So the store's part counts, and a worker's first unit, which opens the input, does not. If
-    no worker completed two, what the attempts themselves took.
+    So the store's part counts, and a worker's first unit, which opens the input, does not.
+    Completions that come together tell nothing: of those, and if no worker completed two, it is
+    what the attempts themselves took.
     """
-    workers: dict[tuple[str, str], list[float]] = {}
+    workers: dict[tuple[str, str], list[Event]] = {}
     for event in done:
-        workers.setdefault((event.run, event.worker), []).append(event.at)
-    apart = [later - one for times in workers.values() for one, later in pairwise(times)]
-    return apart or [event.seconds for event in done]
+        workers.setdefault((event.run, event.worker), []).append(event)
+    pairs = [pair for events in workers.values() for pair in pairwise(events)]
+    found = [later.seconds if together else later.at - one.at for one, later in pairs]
+    return found or [event.seconds for event in done]
 
 
 def _mean(values: Sequence[float], left: int) -> Spread:

@@ -32,20 +32,21 @@ def estimate_flows(
     asked: Asked,
     tasks: Sequence[Task],
     now: float,
-    slots: int,
+    slots: int | None,
     run: Callable[[Task], Report],
 ) -> int:
     """Estimate each flow's backfill; return the exit code.
 
-    ``run`` runs a task; ``slots`` is how many units of it run at once.
+    ``run`` runs a task; ``slots`` is how many of its units workers run at once, None if it runs
+    them in this process, on one thread.
     """
-    shown, code = [], 0
+    shown, code, at_once = [], 0, slots or 1
     for task in tasks:
         plan = preview(store, task.prepared, task.data, task.window, now)
         total = plan.count()
-        chosen = [p.unit for p in sample(plan.flow, plan.planned, max(_SIZE, _A_SLOT * slots))]
-        reports = _run_sample(task, chosen, max(_FIRST, slots), run) if chosen else []
-        found = estimate(_events(store, reports), total)
+        chosen = [p.unit for p in sample(plan.flow, plan.planned, max(_SIZE, _A_SLOT * at_once))]
+        reports = _run_sample(task, chosen, max(_FIRST, at_once), run) if chosen else []
+        found = estimate(_events(store, reports), total, together=slots is None)
         failed = sum(len(report.failed) for report in reports)
         code = max(code, 1 if total and (failed or found is None) else 0)
         if asked.as_json:

@@ -24,9 +24,7 @@ class Here:
 
 
 @contextmanager
-def executing(
-    space: Workspace, interrupts: Interrupts, workers: int | None, *, one_by_one: bool = False
-) -> Iterator[Here]:
+def executing(space: Workspace, interrupts: Interrupts, workers: int | None) -> Iterator[Here]:
     """Run so many queries at once within the block; by default one per processor."""
     owner = process_owner()
     bench = Workbench(
@@ -40,7 +38,7 @@ def executing(
     space.touch()
     try:
         threads = workers or processors()
-        with LocalExecutor(space.store, bench, threads, one_by_one=one_by_one) as executor:
+        with LocalExecutor(space.store, bench, threads) as executor:
             yield Here(executor, owner)
     finally:
         bench.close()

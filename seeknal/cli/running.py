@@ -142,13 +142,13 @@ def _estimate(
 
     interrupts.advice = "What the sample did stays done."
     # One thread: what a unit takes is not blurred by what others of its process do.
-    with executing(space, interrupts, workers=1, one_by_one=True) as here:
+    with executing(space, interrupts, workers=1) as here:
         return estimate_flows(
             space.store,
             asked,
             tasks,
             now,
-            1,
+            None,
             lambda task: _run_one(space, asked, task, here, Watcher(task, asked), now),
         )
 

@@ -27,23 +27,21 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
 
     Like any worker they take what is ready, whoever planned it: processes that share a project
     share its work. ``workers`` threads run a query each, and as many others publish and complete
-    what those make, so that the next queries run meanwhile; but not ``one_by_one``.
+    what those make, so that the next queries run meanwhile.
 
     Entering starts the threads; leaving stops the claims, interrupts the queries that run, hands
     their units back and waits for the threads, but not for those whose query ignores its
     interrupt: their attempts are over.
     """
 
-    def __init__(
-        self, store: Store, bench: Workbench, workers: int, *, one_by_one: bool = False
-    ) -> None:
+    def __init__(self, store: Store, bench: Workbench, workers: int) -> None:
         self._store = store
         self._bench = bench
         self._stop = threading.Event()
         self._work = threading.Condition()
         self._idle = threading.Event()
         self._crash: BaseException | None = None
-        self._workers, self._one_by_one = workers, one_by_one
+        self._workers = workers
         self._threads: list[threading.Thread] = []
         self._finishers: list[threading.Thread] = []
         self._stock = Stock(bench, workers)
@@ -55,8 +53,7 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
         try:
             for _ in range(self._workers):
                 self._start("query", self._query, self._threads)
-                if not self._one_by_one:
-                    self._start("finish", self._finish, self._finishers)
+                self._start("finish", self._finish, self._finishers)
         except BaseException:
             self.stop()  # those that are there work already
             raise
@@ -143,8 +140,6 @@ class LocalExecutor(AbstractContextManager["LocalExecutor"]):
             # What was made before it counts before it is judged whether the run goes on.
             with self._results.drain() as before:
                 self._end(before, made)
-        elif self._one_by_one:
-            self._end([made])
         else:
             self._results.put(made)
 

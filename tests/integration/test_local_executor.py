@@ -80,7 +80,6 @@ class Disk:
 def backfill(
     folder: Path,
     workers: int,
-    one_by_one: bool = False,
     days: int = DAYS,
     sql: str = SQL,
     **options: Any,
@@ -104,7 +103,7 @@ def backfill(
     bench = Workbench(store, engine, lambda run: load_job(project, run), worker=owner, lease=30.0)
 
     def run() -> None:
-        with LocalExecutor(store, bench, workers, one_by_one=one_by_one) as executor:
+        with LocalExecutor(store, bench, workers) as executor:
             coordinator = Coordinator(store, executor, Silent(), "me", owner, options=options)
             prepared = prepare(project, flow, engine)
             data = prepared.data(engine)
@@ -211,15 +210,3 @@ def test_a_cap_counts_what_is_being_published(
         disk.free.set()
     assert reports[0].complete
     assert disk.most == 1
-
-
-def test_without_overlap_a_unit_is_complete_before_the_next_is_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = Disk(monkeypatch)
-    with backfill(tmp_path, workers=1, one_by_one=True) as reports:
-        wait_until("a result waits for the disk", lambda: disk.syncing == 1)
-        wait_until("time passes", passed(0.6))
-        assert disk.queries == 1
-        disk.free.set()
-    assert reports[0].complete

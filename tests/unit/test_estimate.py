@@ -86,7 +86,7 @@ def completed(at: float, worker: str, seconds: float = 0.5, rows: int = 10) -> E
 def test_a_unit_takes_from_one_completion_of_a_worker_to_its_next() -> None:
     events = [completed(at, worker) for at, worker in ((10.0, "a"), (10.4, "b"))]
     events += [completed(event.at + 2, event.worker) for event in events]
-    found = estimate([*events, Event("9", 11.0, "retry", "u", "a")], 104)
+    found = estimate([*events, Event("9", 11.0, "retry", "u", "a")], 104, together=False)
     assert found is not None
     assert (found.sampled, found.left) == (4, 100)
     assert found.seconds.mean == pytest.approx(2.0)
@@ -95,8 +95,16 @@ def test_a_unit_takes_from_one_completion_of_a_worker_to_its_next() -> None:
     assert found.rows.times(found.left).mean == 1000
 
 
+def test_of_completions_that_come_together_the_attempts_themselves_count() -> None:
+    events = [completed(10.0, "a", 9.0), completed(10.0, "a", 2.0), completed(10.0, "a", 4.0)]
+    found = estimate(events, 103, together=True)
+    assert found is not None
+    assert found.seconds.mean == pytest.approx(3.0), "the first one opened the input"
+    assert found.wall(4).mean == pytest.approx(75.0)
+
+
 def test_where_each_worker_did_one_unit_the_attempts_themselves_count() -> None:
-    found = estimate([completed(10.0, "a", 3.0), completed(10.0, "b", 5.0)], 12)
+    found = estimate([completed(10.0, "a", 3.0), completed(10.0, "b", 5.0)], 12, together=False)
     assert found is not None
     assert found.seconds.mean == pytest.approx(4.0)
     assert found.wall(1000).mean == pytest.approx(5.0)  # no less than the longest unit
@@ -110,15 +118,15 @@ def test_the_bounds_hold_the_truth_nine_times_in_ten() -> None:
         for _ in range(25):
             at += rng.uniform(0.5, 1.5)
             events.append(completed(at, "a"))
-        found = estimate(events, 1000)
+        found = estimate(events, 1000, together=False)
         assert found is not None
         held += found.seconds.low <= 1.0 <= found.seconds.high
     assert 0.82 < held / 300 < 0.97
 
 
 def test_nothing_completed_is_no_estimate_and_nothing_left_takes_no_time() -> None:
-    assert estimate([], 10) is None
-    found = estimate([completed(1.0, "a")], 1)
+    assert estimate([], 10, together=False) is None
+    found = estimate([completed(1.0, "a")], 1, together=False)
     assert found is not None
     assert (found.left, found.wall(4).mean) == (0, 0.0)
     assert not math.isnan(found.seconds.low)
