@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from seeknal.errors import ConflictError, InterruptedRunError, StoreUnavailableError
-from seeknal.failing import why_paused
-from seeknal.plan import Data, Held, Part, Plan, Reason, Taken, Window, again_of
+from seeknal.failing import allowing, why_paused
+from seeknal.plan import Data, Held, Part, Plan, Reason, Taken, Window, again_of, count_planned
 from seeknal.resolve import Prepared
 from seeknal.stores.base import Again, Change, Holds, Store
 from seeknal.workflow.instants import format_interval
@@ -331,6 +331,7 @@ class _Pass(_Choice):
         return again_of(plan, reason, Change(self._c.actor, "force", what, reason))
 
     def _new_run(self, plan: Plan) -> Run:
+        known = count_planned(p.planned for p in plan.parts if p.reason is Reason.FAILED)
         return Run(
             id=f"{stamp(int(self._store.now()))}-{uuid4().hex[:6]}",
             flow=plan.flow,
@@ -338,7 +339,7 @@ class _Pass(_Choice):
             fingerprint=self._prepared.fingerprint,
             planned=plan.planned,
             units=plan.count(),
-            options=self._c.options,
+            options=allowing(self._c.options, known, plan.count()),
             created_by=self._c.actor,
             owner=self._c.owner,
         )

@@ -12,9 +12,20 @@ from seeknal.workflow.state import Counts, Event, Run, RunStatus
 
 # How many first units must have failed, unless the run's option ``pause_after`` says otherwise.
 PAUSE_AFTER: Final = 5
+_OPTION: Final = "pause_after"
 _EVENTS: Final = 1000
 # So many events of a run are kept, or a few more.
 _KEPT: Final = 10_000
+
+
+def allowing(options: Mapping[str, Any], known: int, units: int) -> dict[str, Any]:
+    """Return a run's options, with patience for ``known`` units that had failed before it.
+
+    The oldest come first, and that they fail again says nothing of the others; unless there are
+    no others among the run's ``units``.
+    """
+    own = {name: value for name, value in options.items() if name != _OPTION}
+    return {**own, _OPTION: PAUSE_AFTER + known} if 0 < known < units else own
 
 
 def pause_if_hopeless(store: Store, run_id: str, options: Mapping[str, Any]) -> bool:
@@ -48,8 +59,9 @@ def _why(store: Store, run: Run, counts: Counts) -> str:
         failed = _failed_since_resumed(store, run, counts)
         if failed >= stop_after:
             return f"{failed:,} of its units failed, and it was to stop after {stop_after:,}."
-    limit = int(run.options.get("pause_after", PAUSE_AFTER))
-    if counts.done or limit <= 0:
+    limit = int(run.options.get(_OPTION, PAUSE_AFTER))
+    # What a paused run completes after all was begun before it paused.
+    if limit <= 0 or (counts.done and run.status is RunStatus.ACTIVE):
         return ""
     error = common_failure(store.events(run.id, limit=_EVENTS), limit)
     return error and f"all of its first units failed the same way: {error}"
@@ -67,19 +79,23 @@ def _failed_since_resumed(store: Store, run: Run, counts: Counts) -> int:
 def common_failure(events: Iterable[Event], limit: int = PAUSE_AFTER) -> str:
     """Return the error that the first ``limit`` units of a run have in common, or ''.
 
-    Errors that differ in numbers and quoted names only are the same. What was before the run
-    was last resumed does not count.
+    Those that were completed after these had failed were under way already. Errors that differ in
+    numbers and quoted names only are the same. What was before the run was last resumed does not
+    count.
     """
     failed: dict[str, str] = {}
-    paused = False
+    found, paused, completed = "", False, False
     for event in events:
         if event.kind == "completed":
-            return ""
-        if event.kind == RunStatus.PAUSED:
+            completed = True
+        elif event.kind == RunStatus.PAUSED:
             paused = True
         elif event.kind == RunStatus.ACTIVE:
-            failed, paused = {}, False
-        elif event.kind in ("retry", "failed") and not paused:
+            failed, found, paused = {}, "", False
+        elif event.kind in ("retry", "failed") and not (found or paused):
             failed.setdefault(event.unit, event.detail)
-    kinds = {kind_of(error) for error in failed.values()}
-    return next(iter(failed.values())) if len(failed) >= limit and len(kinds) == 1 else ""
+            alike = len({kind_of(error) for error in failed.values()}) == 1
+            found = next(iter(failed.values())) if len(failed) >= limit and alike else ""
+        if completed and not found:
+            return ""
+    return found

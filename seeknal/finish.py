@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -63,7 +62,6 @@ class _Batch:
     def __init__(self, bench: Workbench, made: Sequence[Made]) -> None:
         self._bench, self._store = bench, bench.store
         self.parts = [_Part(each) for each in made]
-        self._started = time.monotonic()
         # What became of each directory's sync. Asked again a disk may deny that it lost anything.
         self._synced: dict[Path, OutputError | None] = {}
 
@@ -140,8 +138,7 @@ class _Batch:
 
     def _complete(self, part: _Part) -> None:
         made = part.made
-        share = (time.monotonic() - self._started) / len(self.parts)
-        result = UnitResult(made.rows, part.size, made.seconds + share)
+        result = UnitResult(made.rows, part.size, made.seconds)
         self._store.complete(part.claim, made.job.fingerprint, result)
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from seeknal.alike import failure_id, groups
 from seeknal.errors import ConflictError, UnknownNameError, UsageError
+from seeknal.failing import allowing
 from seeknal.stores.base import Store
 from seeknal.workflow.state import Run, UnitRecord
 from seeknal.workflow.units import Planned, PlannedRange, PlannedValue, stamp
@@ -39,7 +40,7 @@ def register_failed(
             fingerprint=old.fingerprint,
             planned=tuple(_planned(failed)),
             units=len(failed),
-            options=old.options,
+            options=allowing(old.options, 0, len(failed)),
             created_by=actor,
             owner=owner,
         )

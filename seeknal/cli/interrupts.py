@@ -43,8 +43,10 @@ class Interrupts:
         try:
             yield self
         finally:
+            interrupted = self._watchdog is not None
             for each, handler in before.items():
-                signal.signal(each, handler)
+                # What was to be said is about to be, and the process to end.
+                signal.signal(each, signal.SIG_IGN if interrupted else handler)
             if self._watchdog is not None:
                 self._watchdog.cancel()
 

@@ -231,6 +231,17 @@ def test_a_run_here_whose_first_units_fail_alike_pauses_itself_too(days: Sandbox
     days.assert_output_is("SELECT * FROM events")
 
 
+def test_new_intervals_are_run_however_many_old_ones_go_on_failing(days: Sandbox) -> None:
+    days.breakable("event_time::TIME = '06:00:00' AND day(event_time) BETWEEN 2 AND 7")
+    words = ("run", "--workers", "1", "--backoff", "0s", "--end-date")
+    days.seeknal(*words, "2024-01-08", code=1)
+    for end in ("2024-01-09", "2024-01-10"):  # each is one more day
+        result = days.seeknal(*words, end, code=1)
+        assert "paused" not in result.err
+        assert "1 done, 6 failed" in result.out
+    assert days.seeknal("intervals", "failed").lines[0] == "Failed for events_flow (6):"
+
+
 # -- before it ------------------------------------------------------------------------------------
 
 

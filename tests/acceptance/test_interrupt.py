@@ -119,6 +119,18 @@ def test_second_interrupt_leaves_at_once(deaf: Sandbox) -> None:
     go_on(deaf, "NULL")
 
 
+def test_whoever_goes_on_pressing_gets_the_exit_code_of_the_first(slow: Sandbox) -> None:
+    with running(slow) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert any("Interrupted;" in line for line in process.stderr)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        result = slow.wait(process, 130)
+    assert "Traceback" not in result.err
+    assert_nothing_held(slow)
+
+
 def press_twice(sandbox: Sandbox, process: subprocess.Popen[str]) -> Result:
     """Interrupt; once the process has said that it heard, interrupt again."""
     assert process.stderr is not None

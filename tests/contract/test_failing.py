@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seeknal.failing import pause_if_hopeless, why_paused
+from seeknal.failing import allowing, pause_if_hopeless, why_paused
 from seeknal.stores.base import Store
 from seeknal.workflow.state import RunStatus
 from tests.contract.building import finish, hour, launch, take
@@ -58,6 +58,28 @@ def test_a_run_whose_first_units_fail_alike_is_paused_and_says_so(store: Store) 
     assert why(store, run) == "all of its first units failed the same way: no row 0"
     store.set_status(run, RunStatus.INTERRUPTED)
     assert why(store, run).startswith("all of its first units"), "its command is gone by now"
+
+
+def test_units_that_had_failed_before_are_no_evidence_against_others(store: Store) -> None:
+    patient = allowing({"max_attempts": 1}, 3, 20)
+    run = launch(store, *(hour(n) for n in range(20)), **patient)
+    assert [fail(store, run, n) for n in range(8)] == [False] * 7 + [True]
+    assert why(store, run) == "all of its first units failed the same way: boom"
+    assert allowing(patient, 0, 20) == allowing(patient, 20, 20) == {"max_attempts": 1}
+
+
+def test_what_was_under_way_when_a_run_paused_itself_is_not_held_against_that(
+    store: Store,
+) -> None:
+    run = launch(store, *(hour(n) for n in range(9)))
+    under_way = take(store, LEASE, run, hour(8))
+    assert [fail(store, run, n) for n in range(5)] == [False] * 4 + [True]
+    finish(store, under_way)
+    assert why(store, run) == "all of its first units failed the same way: boom"
+    assert store.set_status(run, RunStatus.ACTIVE)
+    assert [fail(store, run, n) for n in (5, 6, 7)] == [False] * 3
+    store.set_status(run, RunStatus.PAUSED)
+    assert why(store, run) == "", "somebody paused it: one was done by then"
 
 
 def test_a_run_that_somebody_paused_did_not_pause_itself(store: Store) -> None:
