@@ -229,8 +229,9 @@ class Store(Protocol):
         Audited, if it has a ``change`` and changed anything.
 
         Only an active or paused run can change. Paused: no new claims, what runs goes on.
-        Cancelled or interrupted: its records that are not failed go, and with them its leases
-        and tokens, so that what still runs can neither renew, prepare nor complete.
+        Cancelled or interrupted: units of which an attempt failed, and that were to be tried
+        again, have failed; the other records that are not failed go. With them go its leases and
+        tokens, so that what still runs can neither renew, prepare nor complete.
 
         Raises:
             UsageError: ``status`` is done or failed; a run ends so with its last unit alone.

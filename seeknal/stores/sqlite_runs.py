@@ -65,6 +65,11 @@ _AGAIN_VALUE = """
 INSERT OR IGNORE INTO restated_values (flow, value, reason)
 SELECT flow, value, ? FROM completed_values WHERE flow = ? AND value = ?
 """
+_FAIL_TRIED = f"""
+UPDATE units SET state = {FAILED}, ready = 0, token = 0, worker = '', until = 0
+WHERE run = ? AND state <> {FAILED} AND attempts > 0
+"""
+_COUNT_FAILED = "UPDATE runs SET failed = failed + ? WHERE id = ?"
 _DROP_LIVE = f"DELETE FROM units WHERE run = ? AND state <> {FAILED}"
 _NOTHING_LIVE = "UPDATE runs SET live = 0, running = 0 WHERE id = ?"
 
@@ -178,6 +183,7 @@ class RunVerbs(Core):
         flow: str = row[0]
         ends = status not in _OPEN
         if ends:
+            db.execute(_COUNT_FAILED, (db.execute(_FAIL_TRIED, (run_id,)).rowcount, run_id))
             for statement in (_DROP_LIVE, _NONE_RETURNED, _NOTHING_LIVE):
                 db.execute(statement, (run_id,))
         self._put_status(db, run_id, Note(status, detail=detail), ends=ends)

@@ -242,6 +242,17 @@ def test_new_intervals_are_run_however_many_old_ones_go_on_failing(days: Sandbox
     assert days.seeknal("intervals", "failed").lines[0] == "Failed for events_flow (6):"
 
 
+def test_a_run_that_paused_itself_is_not_stopped_by_the_same_units_again(days: Sandbox) -> None:
+    days.breakable("event_time::TIME = '06:00:00' AND day(event_time) <= 5")
+    words = ("run", "--workers", "1", "--backoff", "0s")
+    first = days.seeknal(*words, code=1)
+    assert "all of its first units failed the same way" in first.err
+    assert days.seeknal("intervals", "failed").lines[0] == "Failed for events_flow (5):"
+    second = days.seeknal(*words, code=1)
+    assert "paused" not in second.err
+    assert "7 done, 5 failed" in second.out
+
+
 # -- before it ------------------------------------------------------------------------------------
 
 

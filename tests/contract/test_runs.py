@@ -263,6 +263,30 @@ def test_ending_a_run_revokes_its_tokens_at_once(
     assert store.state(FLOW).unfinished_values == {"EU"}
 
 
+@pytest.mark.parametrize("end", ENDS)
+def test_what_was_to_be_tried_again_when_a_run_ends_has_failed(
+    store: Store, harness: Harness, end: RunStatus
+) -> None:
+    run = launch(store, *(hour(n) for n in range(4)), value("EU"))
+    for unit, wait in ((hour(0), 60.0), (hour(1), 0.0), (value("EU"), 60.0), (hour(2), None)):
+        store.fail(take(store, harness.lease, run, unit), f"boom {unit.key}", wait)
+    again = take(store, harness.lease, run, hour(1))
+    assert store.set_status(run, end)
+    failed = store.failed(FLOW)
+    assert {(r.unit, r.error, r.attempts, r.status) for r in failed} == {
+        (unit, f"boom {unit.key}", 1, UnitStatus.FAILED)
+        for unit in (hour(0), hour(1), hour(2), value("EU"))
+    }
+    assert store.state(FLOW).failed == span(hour(0), hour(2))
+    counts = store.counts(run)
+    assert (counts.done, counts.failed, counts.running) == (0, 4, 0)
+    assert (len(store.records(run)), store.window(run)) == (4, 0)
+    with pytest.raises(LeaseLostError):
+        store.complete(again, "fp", UnitResult())
+    run_units(store, hour(0), hour(1), hour(2), value("EU"))
+    assert store.failed(FLOW) == []
+
+
 def test_only_open_runs_change(store: Store) -> None:
     run = launch(store, hour(0))
     assert not store.set_status(run, RunStatus.ACTIVE)

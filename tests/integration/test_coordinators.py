@@ -42,10 +42,12 @@ def test_ctrl_c_leaves_the_run_to_the_workers(ships: Fleet) -> None:
     assert f"Detached; run {run} goes on without us." in left.err
     assert ships.run(run).status is RunStatus.ACTIVE
     ships.worker()
-    watcher = ships.start("runs", "watch", run)
-    wait_until("it goes on", lambda: ships.store.counts(run).done > 1)
+    watcher = ships.start("runs", "watch", run, "--every", "0.1")
+    assert watcher.stderr is not None
+    assert watcher.stderr.readline(), "it watches by now"
     watcher.send_signal(signal.SIGINT)
     assert f"No longer watching; run {run} goes on." in ships.box.wait(watcher, 130).err
+    wait_until("it goes on", lambda: ships.store.counts(run).done > 1)
     assert ships.ends(run) is RunStatus.DONE
     ships.assert_done_once(run, DAYS)
     assert ships.store.counts(run).retries == 0

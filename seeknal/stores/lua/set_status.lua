@@ -38,10 +38,15 @@ else
     if holder(run.flow, unit) == id then
       call('HDEL', key('holders', run.flow), unit)
     end
-    call('ZREM', key('leases'), name)
-    drop_record(id, unit, 'queued')
+    local found = details(id, unit)
+    if found.attempts > 0 then
+      end_attempt(run, unit, planned(id, unit), found, nil, found.error)
+    else
+      call('ZREM', key('leases'), name)
+      drop_record(id, unit, 'queued')
+    end
   end)
-  call('HSET', key('run', id), 'live', 0, 'running', 0)
+  call('HSET', key('run', id), 'live', 0, 'running', 0, 'failed', int(run.failed))
   end_run(run, status)
 end
 call('HSET', key('run', id), 'status', status)
