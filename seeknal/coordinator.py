@@ -127,10 +127,12 @@ class Coordinator:
             first = pass_.register()
             self.observer.planned(first.plan)
             stopped = pass_.go(first)
-        because = self._why_paused(pass_.runs[-1]) if stopped is RunStatus.PAUSED else ""
-        if stopped is RunStatus.PAUSED and self.owner:
-            # It ends with this process: what it holds is others' from now on.
-            self.store.set_status(pass_.runs[-1].id, RunStatus.INTERRUPTED)
+        because = ""
+        if stopped is RunStatus.PAUSED:
+            because = self._why_paused(pass_.runs[-1])
+            if self.owner:
+                # It ends with this process: what it holds is others' from now on.
+                self.store.set_status(pass_.runs[-1].id, RunStatus.INTERRUPTED)
         left, later = pass_.left()
         failed = [r for r in self.store.failed(prepared.name) if _held(left).has(r.unit)]
         counts = tuple(self.store.counts(run.id) for run in pass_.runs)

@@ -84,6 +84,7 @@ def common_failure(events: Iterable[Event], limit: int = PAUSE_AFTER) -> str:
     count.
     """
     failed: dict[str, str] = {}
+    kinds: set[str] = set()
     found, paused, completed = "", False, False
     for event in events:
         if event.kind == "completed":
@@ -91,11 +92,11 @@ def common_failure(events: Iterable[Event], limit: int = PAUSE_AFTER) -> str:
         elif event.kind == RunStatus.PAUSED:
             paused = True
         elif event.kind == RunStatus.ACTIVE:
-            failed, found, paused = {}, "", False
+            failed, kinds, found, paused = {}, set(), "", False
         elif event.kind in ("retry", "failed") and not (found or paused):
-            failed.setdefault(event.unit, event.detail)
-            alike = len({kind_of(error) for error in failed.values()}) == 1
-            found = next(iter(failed.values())) if len(failed) >= limit and alike else ""
+            kinds.add(kind_of(failed.setdefault(event.unit, event.detail)))
+            if len(failed) >= limit and len(kinds) == 1:
+                found = next(iter(failed.values()))
         if completed and not found:
             return ""
     return found

@@ -37,8 +37,7 @@ def executing(space: Workspace, interrupts: Interrupts, workers: int | None) -> 
     interrupts.hand_back = bench.hand_back
     space.touch()
     try:
-        threads = workers or processors()
-        with LocalExecutor(space.store, bench, threads) as executor:
+        with LocalExecutor(space.store, bench, workers or processors()) as executor:
             yield Here(executor, owner)
     finally:
         bench.close()

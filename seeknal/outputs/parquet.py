@@ -79,8 +79,8 @@ class ParquetOutput:
         """Put a durable file in place of the unit's previous one, in one step.
 
         Its name is still to be made durable (:meth:`sync`). A published file of a greater token
-        stays. Between that look and the rename a worker that was paused exactly
-        there can still replace its successor's file: that is the only window.
+        stays. Between that look and the rename a worker that was paused exactly there can still
+        replace its successor's file: that is the only window.
 
         Raises:
             LeaseLostError: what is published carries a greater token.
