@@ -8,6 +8,7 @@ import pytest
 
 from seeknal.engine.changes import Difference, Kind, compare
 from seeknal.errors import PermanentQueryError
+from tests.raising import raising
 
 Sql = str | list[str]
 
@@ -277,10 +278,7 @@ def test_a_present_version_that_is_no_sql_is_refused() -> None:
 def test_sql_that_sqlglot_does_not_know_is_told_without_detail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def confused(*_: object, **__: object) -> None:
-        raise RecursionError
-
-    monkeypatch.setattr("seeknal.engine.explain.parse_one", confused)
+    monkeypatch.setattr("seeknal.engine.explain.parse_one", raising(RecursionError()))
     found = compare(spec(PLAIN), spec(put(PLAIN, "> 0", "> 1")))
     assert found == Difference(LOGIC, "logic changed", (), ())
 

@@ -15,6 +15,7 @@ from seeknal.stores.base import Store
 from seeknal.stores.sqlite import SQLiteStore
 from seeknal.workflow.state import Run
 from tests.contract.building import finish, hour, launch, new_run, register, run_units, take
+from tests.raising import raising
 
 
 @pytest.fixture
@@ -91,11 +92,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     path.parent.mkdir()
     path.write_text("before")
 
-    def broken(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr("seeknal.export.to_parquet", broken)
+        full = OSError(28, "No space left on device")
+        patch.setattr("seeknal.export.to_parquet", raising(full))
         with pytest.raises(ConfigError, match=r"run\.parquet: No space left"):
             export(store, run_of(store, run), None, path)
     assert path.read_text() == "before"

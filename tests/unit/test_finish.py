@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import duckdb
 import pytest
@@ -23,6 +23,7 @@ from seeknal.stores.sqlite import SQLiteStore
 from seeknal.workbench import Broken, Job, Made, Outcome, Workbench
 from seeknal.workflow.state import RunStatus, UnitStatus
 from tests.contract.building import day, hour, launch
+from tests.raising import raising
 
 SQL = "SELECT * FROM __THIS__ WHERE event_time >= '__START__' AND event_time < '__END__'"
 LEASE = 30.0
@@ -84,13 +85,6 @@ def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
     made = Works(tmp_path, kept=request.param)
     yield made
     made.close()
-
-
-def refuse(error: BaseException) -> Callable[..., NoReturn]:
-    def raising(*_: object, **__: object) -> NoReturn:
-        raise error
-
-    return raising
 
 
 def test_all_are_published_and_complete(works: Works) -> None:
@@ -290,7 +284,7 @@ def test_what_ends_the_process_lets_go_of_leases_and_staged_files(
 ) -> None:
     launch(works.store, hour(0), hour(1))
     made = works.compute(2)
-    monkeypatch.setattr(works.store, "prepare", refuse(SystemExit()))
+    monkeypatch.setattr(works.store, "prepare", raising(SystemExit()))
     with pytest.raises(SystemExit):
         works.finish(made)
     assert works.staged == []

@@ -19,6 +19,7 @@ from seeknal.flow import Flow, FlowInput, FlowOutput
 from seeknal.home import set_current_home
 from seeknal.project import Project, current_project
 from seeknal.tasks.duckdb import DuckDBTask
+from tests.raising import raising
 
 FILE = "seeknal_project.yml"
 
@@ -314,10 +315,7 @@ class TestSettings:
 
 class TestFiles:
     def failing(self, monkeypatch: pytest.MonkeyPatch, where: str, number: int) -> None:
-        def fail(*_: object, **__: object) -> None:
-            raise OSError(number, os.strerror(number))
-
-        monkeypatch.setattr(where, fail)
+        monkeypatch.setattr(where, raising(OSError(number, os.strerror(number))))
 
     @pytest.mark.parametrize("write", [write_atomic, create_once])
     def test_a_full_disk_leaves_nothing_behind(

@@ -19,6 +19,7 @@ from seeknal.stores.sqlite_schema import SCHEMA_VERSION
 from seeknal.workflow.intervals import IntervalSet
 from seeknal.workflow.state import Claim, Completion, Origin, Run, RunStatus, UnitResult
 from seeknal.workflow.units import PlannedRange, PlannedUnit, Unit
+from tests.raising import raising
 
 UNIT = Unit("f", 0, 10)
 PLANNED = PlannedUnit(UNIT, "run", "s")
@@ -272,11 +273,7 @@ def test_an_interrupted_verb_leaves_the_store_usable(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SQLiteStore(path)
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(store, "_audit", interrupted)
+    monkeypatch.setattr(store, "_audit", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         VERBS["mark"](store)
     monkeypatch.undo()
@@ -305,13 +302,9 @@ def test_of_what_is_done_together_one_that_breaks_is_undone_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SQLiteStore(path)
-
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError
-
     with store.together():
         store.mark("g", [Completion(0, 10, Origin.MANUAL, "s", "")], [], CHANGE)
-        monkeypatch.setattr(store, "_audit", broken)
+        monkeypatch.setattr(store, "_audit", raising(ZeroDivisionError()))
         with pytest.raises(ZeroDivisionError):
             VERBS["mark"](store)
         monkeypatch.undo()
